@@ -1,0 +1,87 @@
+# Slugline's commands. Needs Python 3.11 or later, git and make; `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BASE ?= http://127.0.0.1:8000
+SYSTEM_TOOLS := nginx chromium wrk
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test e2e lint types ledger smoke lock spec migrations-check certificate clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/runtime .env ## Start web and worker on 127.0.0.1:8000 (PORT=8001 for another port)
+	@$(BIN)/flask db upgrade
+	@exec $(BIN)/python deploy/supervise.py
+
+test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and PostgreSQL, with coverage
+	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 \
+		--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+
+e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium and wrk
+	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/system $(ARGS)
+
+lint: $(VENV)/development ## Style, formatting, the direction of imports, known insecure patterns
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/bandit -q -r app
+
+types: $(VENV)/development ## mypy
+	@$(BIN)/mypy
+
+migrations-check: $(VENV)/development ## Migrations forward and back on both engines, and none missing
+	@$(BIN)/python -m pytest tests/integration/test_migrations.py $(ARGS)
+
+ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
+	@$(BIN)/python -m tests.ledger $(ARGS)
+
+smoke: ## The main job against a running Slugline: BASE=https://go.example.org
+	@$(PYTHON) deploy/smoke.py $(BASE)
+
+spec: $(VENV)/development .env ## Write openapi.json anew from the code
+	@$(BIN)/flask spec > openapi.json.new && mv openapi.json.new openapi.json
+
+lock: $(VENV)/development ## Lock the requirements anew (ARGS=--upgrade for newer versions)
+	@$(LOCK) $(ARGS) requirements.in -o requirements.txt
+	@$(LOCK) $(ARGS) requirements-dev.in -o requirements-dev.txt
+
+certificate: nginx/tls/privkey.pem ## A throw-away certificate for docker compose on this machine
+
+clean: ## Remove the virtual environment and caches; data in var/ and .env stay
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Slugline needs Python 3.11 or later,\
+	 and $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps: a second run installs nothing, a changed lock installs again.
+$(VENV)/runtime: requirements.txt | $(BIN)/python
+	@echo "Installing what Slugline needs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/development: requirements-dev.txt $(VENV)/runtime | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Made once, never overwritten: new secrets would end every session.
+.env: | $(BIN)/python
+	@umask 077; hex() { $(BIN)/python -c 'import secrets; print(secrets.token_hex(32))'; }; \
+		printf 'FLASK_CONFIG=development\nSECRET_KEY=%s\nJWT_SECRET=%s\nPOSTGRES_PASSWORD=%s\n' "$$(hex)" "$$(hex)" "$$(hex)" > .env.new
+	@mv -n .env.new .env
+	@echo "Wrote .env with fresh secrets."
+
+nginx/tls/privkey.pem:
+	@mkdir -p nginx/tls
+	@umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout nginx/tls/privkey.pem -out nginx/tls/fullchain.pem 2>/dev/null

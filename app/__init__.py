@@ -1,0 +1,33 @@
+"""Slugline: a self-hosted link shortener with accounts. `create_app` is the table of contents."""
+
+from flask import Flask
+
+from app import api, cli, database, docs, health, logs, models, redirects, web
+from app.clicks import recorder
+from app.extensions import cors, db, jwt, limiter, migrate
+from config import Config
+
+__all__ = ["create_app", "models"]
+
+
+def create_app(config: Config) -> Flask:
+    """Build the application for `config`. Opens no connection."""
+    logs.configure(config.LOG_LEVEL)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(config.flask())
+
+    database.init_app(app, db)
+    migrate.init_app(app, db)
+    jwt.init_app(app)
+    limiter.init_app(app)
+    cors.init_app(app)
+
+    recorder.init_app(app)
+
+    web.init_app(app)
+    health.init_app(app)
+    docs.init_app(app)
+    api.init_app(app)
+    redirects.init_app(app)
+    cli.init_app(app)
+    return app

@@ -1,0 +1,40 @@
+"""Changing the secret that opens an account."""
+
+from sqlalchemy import select, update
+
+from app import clock, database
+from app.accounts import guesses, passwords, sessions
+from app.accounts.models import User
+from app.accounts.principals import Principal
+from app.errors import AppError, Conflict
+from app.extensions import db
+
+
+class WrongPassword(AppError):
+    status, code, message = 403, "WRONG_PASSWORD", "The password is not right."
+
+
+def change_password(principal: Principal, current: str, new: str) -> None:
+    """Replace the password and end the caller's other sessions.
+
+    Raises ValidationFailed for a new one that is not acceptable, RateLimited, WrongPassword, or Conflict when
+    it was changed meanwhile.
+    """
+    accepted = passwords.accepted(new, field="new_password")
+    with database.reading() as connection:
+        query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
+        user = connection.execute(query).one()
+    tries = [sessions.account_guess(user.email_key or "")]
+    guesses.count(tries)
+    if not passwords.matches(current, user.password_hash):
+        raise WrongPassword(field="current_password")
+    guesses.give_back(tries)
+    change = (
+        update(User)
+        .where(User.id == principal.user_id, User.password_hash == user.password_hash)
+        .values(password_hash=passwords.hashed(accepted), updated_at=clock.now())
+        .returning(User.id)
+    )
+    if db.session.execute(change).first() is None:
+        raise Conflict()
+    sessions.end_others(principal)

@@ -1,0 +1,89 @@
+"""Guesses at secrets, counted in the database before anything is compared: exact over processes and restarts.
+
+A window begins with its first guess. A success gives its own count back; past the limit even the right answer
+is refused (ASVS 5.0 6.3.1).
+"""
+
+import hashlib
+import hmac
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import current_app
+from limits import parse
+from sqlalchemy import Connection, case, delete, select, update
+
+from app import clock, database
+from app.accounts.models import Guess
+from app.errors import RateLimited
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """What is guessed at, and by whom: `rates` names the setting, `parts` say which account, link or address."""
+
+    rates: str
+    parts: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        text = "\0".join((self.rates, *self.parts)).encode()
+        return hmac.new(current_app.config["SECRET_KEY"].encode(), text, hashlib.sha256).hexdigest()
+
+
+def count(guesses: Sequence[Guessed]) -> None:
+    """Count one guess on each, all or none, in a short transaction of its own.
+
+    Raises RateLimited where one of them is used up, with the seconds until it opens again.
+    """
+    now = clock.now()
+    # One order for everybody, or two guesses could wait for each other.
+    wanted = sorted(
+        (guess for guess in guesses if current_app.config[guess.rates]), key=lambda guess: guess.key
+    )
+    with database.writing() as connection:
+        for guess in wanted:
+            if not _count(connection, guess, now):
+                raise RateLimited(_wait(connection, guess, now), "Too many tries; wait before the next.")
+
+
+def give_back(guesses: Sequence[Guessed]) -> None:
+    """Take back the counts of a guess that was right."""
+    with database.writing() as connection:
+        for key in sorted(guess.key for guess in guesses):
+            connection.execute(
+                update(Guess).where(Guess.key == key, Guess.count > 0).values(count=Guess.count - 1)
+            )
+
+
+def forget_expired() -> None:
+    """Delete the windows that have ended; the worker calls it."""
+    with database.writing() as connection:
+        connection.execute(delete(Guess).where(Guess.resets_at <= clock.now()))
+
+
+def _count(connection: Connection, guess: Guessed, now: datetime) -> bool:
+    rate = parse(current_app.config[guess.rates])
+    resets_at = now + timedelta(seconds=rate.get_expiry())
+    ended = Guess.resets_at <= now
+    statement = (
+        database.insert_into(Guess, connection)
+        .values(key=guess.key, count=1, resets_at=resets_at)
+        .on_conflict_do_update(
+            index_elements=[Guess.key],
+            set_={
+                "count": case((ended, 1), else_=Guess.count + 1),
+                "resets_at": case((ended, resets_at), else_=Guess.resets_at),
+            },
+            where=ended | (Guess.count < rate.amount),
+        )
+        .returning(Guess.count)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def _wait(connection: Connection, guess: Guessed, now: datetime) -> int:
+    resets_at = connection.scalar(select(Guess.resets_at).where(Guess.key == guess.key))
+    return math.ceil((resets_at - now).total_seconds()) if resets_at else 1

@@ -1,0 +1,61 @@
+"""Users, their sessions (refresh-token families), and counted guesses at secrets."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base, BigId, UTCDateTime
+
+
+class User(Base):
+    """An account. Closing it erases the personal columns and keeps the row, so that ids never come back."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('user', 'manager', 'admin')", name="role"),
+        CheckConstraint("status IN ('active', 'disabled', 'closed')", name="status"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    """The address case-folded, so that Ada@x.org and ada@x.org are one account."""
+    name: Mapped[str | None] = mapped_column(String(100))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16), default="user")
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Session(Base):
+    """One sign-in: the family of refresh tokens that descend from it. Only `refresh_jti` is good."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "user_id", "created_at"), Index(None, "ended_at"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"))
+    refresh_jti: Mapped[str] = mapped_column(String(40))
+    user_agent: Mapped[str] = mapped_column(String(255))
+    ip_prefix: Mapped[str] = mapped_column(String(43))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    user: Mapped[User] = relationship()
+
+
+class Guess(Base):
+    """How often a secret was guessed in the running window; `key` is an HMAC, so that no address lies here."""
+
+    __tablename__ = "guesses"
+    __table_args__ = (Index(None, "resets_at"),)
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int]
+    resets_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,0 +1,177 @@
+"""Sessions: a sign-in and the family of refresh tokens that descends from it.
+
+Each refresh token is good once. One that comes back a second time betrays a thief (or his victim), so it ends
+the whole family (RFC 9700 §4.14.2).
+"""
+
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import ColumnElement, delete, select, update
+
+from app import addresses, clock, database
+from app.accounts import guesses, passwords, tokens
+from app.accounts.guesses import Guessed
+from app.accounts.models import Session, User
+from app.accounts.principals import Principal, authenticate
+from app.accounts.tokens import TokenPair
+from app.accounts.users import email_key
+from app.errors import AppError, InvalidToken, NotFound
+from app.extensions import db
+from app.ids import opaque_id
+
+KEPT_AFTER_END = timedelta(days=7)
+
+
+class InvalidCredentials(AppError):
+    """401, the same for an unknown address, a wrong password and a disabled account."""
+
+    status, code, message = 401, "INVALID_CREDENTIALS", "E-mail and password do not match an account."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class TokenReused(AppError):
+    """401, and the family has ended: keeps what was done."""
+
+    status, code, message = 401, "TOKEN_REUSED", "This refresh token was used before; its session has ended."
+    keeps = True
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+def sign_in(email: str, password: str, *, user_agent: str, address: str) -> TokenPair:
+    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
+    tries = [Guessed("GUESSES_LOGIN_IP", (addresses.counted(address),)), account_guess(email_key(email))]
+    guesses.count(tries)
+    with database.reading() as connection:
+        query = select(User.id, User.password_hash).where(
+            User.email_key == email_key(email), User.status == "active"
+        )
+        found = connection.execute(query).first()
+    if not passwords.matches(password, found.password_hash if found else None) or found is None:
+        raise InvalidCredentials()
+    guesses.give_back(tries)
+    user = db.session.get(User, found.id, with_for_update=True)
+    # The password may have changed while it was compared; that change must end this session too.
+    if user is None or user.password_hash != found.password_hash or user.status != "active":
+        raise InvalidCredentials()
+    return _begin(user, user_agent=user_agent, address=address)
+
+
+def account_guess(key: str) -> Guessed:
+    """The one count of guesses at an account's password, whichever door they come through."""
+    return Guessed("GUESSES_ACCOUNT", ("password", key))
+
+
+def refresh(token: str, *, user_agent: str, address: str) -> TokenPair:
+    """Exchange a refresh token for a new pair; the old one is dead.
+
+    Raises TokenReused (and ends the family) for one that was exchanged before, AuthRequired or InvalidToken for
+    one that is expired, malformed, or of an ended session.
+    """
+    claims = tokens.examine(token, "refresh")
+    pair, jti = tokens.issue(claims.user, claims.session)
+    now = clock.now()
+    active = select(User.id).where(User.public_id == claims.user, User.status == "active").scalar_subquery()
+    rotation = (
+        update(Session)
+        .where(
+            Session.public_id == claims.session,
+            Session.refresh_jti == claims.jti,
+            Session.ended_at.is_(None),
+            Session.user_id == active,
+        )
+        .values(
+            refresh_jti=jti,
+            last_used_at=now,
+            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
+            user_agent=_cut(user_agent),
+            ip_prefix=addresses.truncated(address),
+        )
+        .returning(Session.id)
+    )
+    if db.session.execute(rotation).first() is None:
+        _refuse_rotation(claims)
+    return pair
+
+
+def _refuse_rotation(claims: tokens.Claims) -> None:
+    known = db.session.scalar(select(Session.refresh_jti).where(Session.public_id == claims.session))
+    if known is None or known == claims.jti:
+        raise InvalidToken("The session has ended.")
+    _end(Session.public_id == claims.session)
+    raise TokenReused()
+
+
+def sign_out(token: str) -> None:
+    """End the session of an access or refresh token. Raises AuthRequired or InvalidToken."""
+    claims = tokens.examine(token, "access", "refresh")
+    if claims.type == "access":
+        authenticate(token)
+    if not _end(Session.public_id == claims.session):
+        raise InvalidToken("The session has ended.")
+
+
+def live(user_id: int) -> list[Session]:
+    """The user's sessions that are neither ended nor expired, the latest first."""
+    query = select(Session).where(
+        Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > clock.now()
+    )
+    return list(db.session.scalars(query.order_by(Session.created_at.desc(), Session.id.desc())))
+
+
+def end(user_id: int, public_id: str) -> None:
+    """End one session of the user. Raises NotFound."""
+    if not _end(Session.user_id == user_id, Session.public_id == public_id):
+        raise NotFound()
+
+
+def end_others(principal: Principal) -> None:
+    """End all sessions of the caller but the one that asks."""
+    _end(Session.user_id == principal.user_id, Session.id != principal.session_id)
+
+
+def end_all(user_id: int) -> None:
+    _end(Session.user_id == user_id)
+
+
+def purge() -> None:
+    """Delete sessions that ended or expired more than 7 days ago; the worker calls it."""
+    horizon = clock.now() - KEPT_AFTER_END
+    with database.writing() as connection:
+        connection.execute(
+            delete(Session).where((Session.ended_at < horizon) | (Session.expires_at < horizon))
+        )
+
+
+def _begin(user: User, *, user_agent: str, address: str) -> TokenPair:
+    public_id = opaque_id("ses")
+    pair, jti = tokens.issue(user.public_id, public_id)
+    now = clock.now()
+    db.session.add(
+        Session(
+            public_id=public_id,
+            user_id=user.id,
+            refresh_jti=jti,
+            user_agent=_cut(user_agent),
+            ip_prefix=addresses.truncated(address),
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
+        )
+    )
+    db.session.flush()
+    return pair
+
+
+def _end(*conditions: ColumnElement[bool]) -> bool:
+    """End the live sessions that match; return whether there was one."""
+    ending = update(Session).where(Session.ended_at.is_(None), *conditions).values(ended_at=clock.now())
+    return db.session.execute(ending.returning(Session.id)).first() is not None
+
+
+def _cut(user_agent: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in user_agent)[:255]

@@ -1,0 +1,89 @@
+"""Users: registration and profile."""
+
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from flask import current_app
+from sqlalchemy.exc import IntegrityError
+
+from app import clock
+from app.accounts import passwords
+from app.accounts.models import User
+from app.errors import AppError, FieldError, NotFound, ValidationFailed
+from app.extensions import db
+from app.ids import opaque_id
+
+
+class EmailTaken(AppError):
+    status, code, message = 409, "EMAIL_TAKEN", "There is an account with this e-mail address."
+
+
+class RegistrationClosed(AppError):
+    status, code, message = 403, "REGISTRATION_CLOSED", "Registration is not open to this address."
+
+
+def register(email: str, password: str, name: str | None = None) -> User:
+    """Open an account as `REGISTRATION` allows.
+
+    Raises RegistrationClosed, EmailTaken, or ValidationFailed for a bad address or password.
+    """
+    address = checked_email(email)
+    mode = current_app.config["REGISTRATION"]
+    domain = address.rpartition("@")[2].lower()
+    if mode == "closed" or (mode == "domains" and domain not in current_app.config["REGISTRATION_DOMAINS"]):
+        raise RegistrationClosed()
+    return create(address, password, name)
+
+
+def create(email: str, password: str, name: str | None = None, role: str = "user") -> User:
+    """Add a user whatever `REGISTRATION` says. Raises EmailTaken or ValidationFailed."""
+    address = checked_email(email)
+    password_hash = passwords.hashed(passwords.accepted(password))
+    now = clock.now()
+    user = User(
+        public_id=opaque_id("usr"),
+        email=address,
+        email_key=email_key(address),
+        name=name,
+        password_hash=password_hash,
+        role=role,
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(user)
+    except IntegrityError:
+        raise EmailTaken(field="email") from None
+    return user
+
+
+def get(user_id: int) -> User:
+    """The user with this internal id. Raises NotFound."""
+    user = db.session.get(User, user_id)
+    if user is None or user.status == "closed":
+        raise NotFound()
+    return user
+
+
+def edit(user_id: int, changes: dict[str, Any]) -> User:
+    """Change the profile: `name`."""
+    user = get(user_id)
+    for attribute, value in changes.items():
+        setattr(user, attribute, value)
+    user.updated_at = clock.now()
+    db.session.flush()
+    return user
+
+
+def email_key(email: str) -> str:
+    """What makes two spellings of an address the same account."""
+    return email.strip().casefold()
+
+
+def checked_email(email: str) -> str:
+    """The address in its normal form. Raises ValidationFailed naming `email`."""
+    try:
+        return validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValidationFailed.of([FieldError("email", str(error))]) from None

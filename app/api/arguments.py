@@ -1,0 +1,58 @@
+"""How requests become arguments: strict JSON, no unknown field or query parameter, errors that name the field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from flask import Request, request
+from marshmallow import RAISE, Schema, ValidationError, fields
+from webargs.flaskparser import FlaskParser
+
+from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
+from app.web import strict_json
+
+_MESSAGES_LIMIT = 100  # fields named in one refusal
+
+
+class Parser(FlaskParser):
+    """webargs' parser with 400 for what is not acceptable, 415 for what is not JSON."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        accepted = {"application/json"} | (
+            {"application/merge-patch+json"} if req.method == "PATCH" else set()
+        )
+        if req.mimetype not in accepted:
+            raise UnsupportedMediaType(f"Send the body as {' or '.join(sorted(accepted))}.")
+        return strict_json.parse(req.get_data())
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        for name, values in req.args.lists():
+            if len(values) > 1 and not isinstance(schema.fields.get(name), fields.List):
+                raise ValidationFailed("This parameter stands twice.", field=name[:100])
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
+        messages = error.messages if isinstance(error.messages, dict) else {"json": error.messages}
+        found = [field for location in messages.values() for field in _flatten(location)]
+        raise ValidationFailed.of(found[:_MESSAGES_LIMIT]) from None
+
+
+def refuse_query_parameters() -> None:
+    """For routes that take none. Raises ValidationFailed naming each."""
+    if request.args:
+        raise ValidationFailed.of(FieldError(name[:100], "Unknown parameter.") for name in request.args)
+
+
+def _flatten(messages: Any, path: str = "") -> Iterator[FieldError]:
+    """Walk marshmallow's nested messages; yield (dotted path, message)."""
+    if isinstance(messages, Mapping):
+        for key, value in messages.items():
+            name = "" if key == "_schema" else str(key)[:100]
+            yield from _flatten(value, f"{path}.{name}".strip("."))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _flatten(message, path)
+    else:
+        yield FieldError(path, str(messages))

@@ -1,0 +1,100 @@
+"""Our Blueprint: flask-smorest's, typed, with the fixed order of a call and its errors in the specification.
+
+Order: access (credential, limits), query parameters, arguments, view, rendering, commit.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar
+
+import flask_smorest
+from marshmallow import Schema
+
+from app.api.access import Access, access_of, enforce
+from app.api.arguments import Parser, refuse_query_parameters
+from app.api.specification import describe
+from app.api.transaction import committed
+from app.errors import AppError
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """What leaves the type of a view as it was."""
+
+    def __call__(self, view: View, /) -> View: ...
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types
+    """A group of routes of one version. Decorators, from the outside in: route, access mark, `raises`,
+    `arguments`, `response`."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Register a view that carries an access mark. Raises TypeError where it has none."""
+        if view_func is None:
+            raise TypeError("a route needs a view")
+        guarded = committed(_guarded(view_func, access_of(view_func)))
+        describe(guarded, access_of(view_func), rule)
+        super().add_url_rule(rule, endpoint, guarded, **options)
+
+    def get(self, rule: str, **options: Any) -> Decorator:
+        return self._route("GET", rule, options)
+
+    def post(self, rule: str, **options: Any) -> Decorator:
+        return self._route("POST", rule, options)
+
+    def put(self, rule: str, **options: Any) -> Decorator:
+        return self._route("PUT", rule, options)
+
+    def patch(self, rule: str, **options: Any) -> Decorator:
+        return self._route("PATCH", rule, options)
+
+    def delete(self, rule: str, **options: Any) -> Decorator:
+        return self._route("DELETE", rule, options)
+
+    def _route(self, method: str, rule: str, options: dict[str, Any]) -> Decorator:
+        decorator: Decorator = self.route(rule, methods=[method], **options)
+        return decorator
+
+    def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Decorator:
+        """Hand the validated body (or query) to the view as a dict."""
+        decorator: Decorator = super().arguments(schema, location=location, **options)
+        return decorator
+
+    def response(self, status: int, schema: type[Schema] | None = None, **options: Any) -> Decorator:
+        """Render what the view returns with `schema`."""
+        decorator: Decorator = super().response(status, schema, **options)
+        return decorator
+
+
+def raises(*refusals: type[AppError]) -> Decorator:
+    """Name the refusals of a view beyond those that its mark and arguments imply, for the specification."""
+
+    def decorator(view: View) -> View:
+        view._raises = refusals  # type: ignore[attr-defined]
+        return view
+
+    return decorator
+
+
+def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
+    takes_query = any(
+        p["in"] == "query" for p in getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+    )
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        enforce(access)
+        if not takes_query:
+            refuse_query_parameters()
+        return view(*args, **kwargs)
+
+    return wrapper

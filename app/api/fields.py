@@ -1,0 +1,91 @@
+"""Wire types, stricter than marshmallow's own: what they let in, the database and every header can hold."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+class Text(fields.String):
+    """Unicode text of `least` to `most` characters: no NUL or other control character (line breaks and tabs
+    pass where `multiline`), no lone surrogate."""
+
+    def __init__(self, most: int, *, least: int = 0, multiline: bool = False, **kwargs: Any) -> None:
+        validators = [validate.Length(min=least, max=most), *kwargs.pop("validate", [])]
+        super().__init__(validate=validators, **kwargs)
+        self._allowed = "\n\r\t" if multiline else ""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        for char in text:
+            if unicodedata.category(char) in ("Cc", "Cs") and char not in self._allowed:
+                raise ValidationError("Control characters and lone surrogates are not allowed.")
+        return text
+
+
+class Flag(fields.Boolean):
+    """A JSON true or false, nothing that only looks like one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input="value")
+        return value
+
+
+class QueryFlag(fields.Boolean):
+    """`true` or `false` in a query string."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise ValidationError("Must be true or false.")
+        return bool(value == "true")
+
+
+class Whole(fields.Integer):
+    """A whole number of `least` to `most`; a JSON number, not a string or a boolean that looks like one."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.make_error("invalid", input="value")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class QueryWhole(fields.Integer):
+    """A whole number of `least` to `most` in a query string, in plain digits."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,10}", str(value), re.ASCII):
+            raise self.make_error("invalid", input="value")
+        return int(value)
+
+
+class Time(fields.Field[datetime]):
+    """A time of RFC 3339: in UTC with `Z` and milliseconds on the way out, with any offset on the way in."""
+
+    default_error_messages = {
+        "invalid": "Must be a time of RFC 3339 with an offset, such as 2030-01-31T12:00:00Z."
+    }
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+            raise self.make_error("invalid")
+        try:
+            # OverflowError: a time near year 1 or 9999 that leaves the calendar in UTC
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise self.make_error("invalid") from None

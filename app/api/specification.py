@@ -1,0 +1,129 @@
+"""What the OpenAPI document says of every operation, derived from its mark, its arguments and its refusals."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from app import errors
+from app.api.access import Access
+from app.errors import AppError
+
+
+class FieldErrorSchema(Schema):
+    field = fields.String(metadata={"description": "Dotted path into the body, or the name of a parameter."})
+    message = fields.String()
+
+
+class ErrorBodySchema(Schema):
+    code = fields.String(required=True, metadata={"example": "VALIDATION_ERROR"})
+    message = fields.String(required=True, metadata={"example": "Must be a web address."})
+    field = fields.String(required=True, allow_none=True, metadata={"example": "url"})
+    request_id = fields.String(required=True, metadata={"example": "req_8f3a2b1cJd0SKe3hQm7TzA"})
+    reason = fields.String(metadata={"description": "Why, where one code has several reasons."})
+    details = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "All field errors."})
+
+
+class ErrorSchema(Schema):
+    """The one shape of every error."""
+
+    error = fields.Nested(ErrorBodySchema, required=True)
+
+
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access_token of POST /auth/login; 15 minutes.",
+    },
+    "refreshToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The refresh_token of POST /auth/login; 7 days, good once.",
+    },
+}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {"description": "The id of this request, as in the logs.", "schema": {"type": "string"}},
+    "RateLimit": {"description": "What is left in each window.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "The windows that bound this call.", "schema": {"type": "string"}},
+    "X-Error-Code": {"description": "`error.code`.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "The challenge (RFC 6750).", "schema": {"type": "string"}},
+}
+
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "public": [],
+    "session": [{"accessToken": []}],
+    "token": [{"accessToken": []}, {"refreshToken": []}],
+}
+_ALWAYS = (errors.ValidationFailed, errors.HTTPSRequired, errors.URITooLong, errors.RateLimited)
+_FAULTS = (errors.InternalError, errors.Unavailable)
+_WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMediaType)
+
+
+def describe(view: Callable[..., Any], access: Access, rule: str) -> None:
+    """Write security, operation id, errors and headers into the view's `_apidoc`, where flask-smorest looks."""
+    doc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
+    refusals = _refusals(view, access, rule, doc)
+    manual = doc.setdefault("manual_doc", {})
+    manual.setdefault("operationId", view.__name__)
+    manual["security"] = _SECURITY[access.kind]
+    responses = manual.setdefault("responses", {})
+    for status in doc.get("success_status_codes", []):
+        responses.setdefault(str(status), {}).setdefault("headers", {}).update(
+            _references("X-Request-ID", "RateLimit", "RateLimit-Policy")
+        )
+    for status in sorted({refusal.status for refusal in refusals}):
+        responses[str(status)] = _error([refusal for refusal in refusals if refusal.status == status])
+    doc.get("arguments", {}).pop("responses", None)
+    view._apidoc = doc  # type: ignore[attr-defined]
+
+
+def _refusals(
+    view: Callable[..., Any], access: Access, rule: str, doc: dict[str, Any]
+) -> list[type[AppError]]:
+    found: list[type[AppError]] = [*_ALWAYS, *getattr(view, "_raises", ())]
+    if any(parameter["in"] == "json" for parameter in doc.get("arguments", {}).get("parameters", [])):
+        found += _WITH_BODY
+    if access.kind != "public":
+        found += [errors.AuthRequired, errors.InvalidToken]
+    if access.role != "user":
+        found.append(errors.Forbidden)
+    if "<" in rule:
+        found.append(errors.NotFound)
+    return [*dict.fromkeys(found), *_FAULTS]
+
+
+def _error(refusals: list[type[AppError]]) -> dict[str, Any]:
+    """One response object for all refusals of one status."""
+    names = ["X-Request-ID", "X-Error-Code"]
+    names += ["Retry-After"] if refusals[0].status in (429, 503) else []
+    names += ["WWW-Authenticate"] if refusals[0].status == 401 else []
+    return {
+        "description": "\n".join(f"- `{refusal.code}`: {refusal.message}" for refusal in refusals),
+        "headers": _references(*names),
+        "content": {
+            "application/json": {
+                "schema": ErrorSchema,
+                "examples": {refusal.code: {"value": _example(refusal)} for refusal in refusals},
+            }
+        },
+    }
+
+
+def _example(refusal: type[AppError]) -> dict[str, Any]:
+    body = {
+        "code": refusal.code,
+        "message": refusal.message,
+        "field": None,
+        "request_id": "req_8f3a2b1cJd0SKe3hQm7TzA",
+    }
+    return {"error": body}
+
+
+def _references(*names: str) -> dict[str, dict[str, str]]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,0 +1,54 @@
+"""Version 1 of the public API."""
+
+import flask_smorest
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+
+from app.api import fields
+from app.api.specification import HEADERS, SECURITY_SCHEMES, ErrorSchema
+from app.api.v1 import auth, links, shorten, users
+
+PREFIX = "/api/v1"
+DESCRIPTION = """\
+Register, sign in (`POST /auth/login`), send the `access_token` as `Authorization: Bearer …`, shorten.
+
+Times are RFC 3339 in UTC; unknown fields and parameters are refused; every error has one shape.
+"""
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no types
+    """flask-smorest's, but for errors: one handler of ours renders them all (`app.web.errors`)."""
+
+    ERROR_SCHEMA = ErrorSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Register none."""
+
+
+def init_app(app: Flask) -> None:
+    """Register version 1's routes and build its specification."""
+    app.config.update(
+        V1_API_TITLE="Slugline",
+        V1_API_VERSION="1",
+        V1_OPENAPI_VERSION="3.1.0",
+        V1_API_SPEC_OPTIONS={
+            "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "servers": [{"url": "/", "description": "This installation"}],
+        },
+    )
+    api = Api(config_prefix="V1", spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
+    api.register_field(fields.Time, "string", "date-time")
+    api.init_app(app)
+    for name, scheme in SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
+    for name, header in HEADERS.items():
+        api.spec.components.header(name, header)
+    for module in (auth, users, shorten, links):
+        api.register_blueprint(module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}")
+    app.extensions["openapi"] = {"v1": api.spec}
+
+
+def _schema_name(schema: object) -> str:
+    cls = schema if isinstance(schema, type) else type(schema)
+    return cls.__name__.removesuffix("Schema")

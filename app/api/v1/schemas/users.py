@@ -1,0 +1,47 @@
+"""Wire shapes of /users."""
+
+from typing import Any
+
+from flask import url_for
+from marshmallow import Schema, fields
+
+from app.accounts.models import User
+from app.api.fields import Text, Time
+from app.api.schema import Editable
+
+
+class UserOut(Schema):
+    """An account."""
+
+    id = fields.String(
+        attribute="public_id", required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"}
+    )
+    email = fields.String(required=True, metadata={"example": "ada@example.org"})
+    name = fields.String(required=True, allow_none=True, metadata={"example": "Ada"})
+    role = fields.String(required=True, metadata={"enum": ["user", "manager", "admin"]})
+    status = fields.String(required=True, metadata={"enum": ["active", "disabled"]})
+    created_at = Time(required=True)
+    updated_at = Time(required=True)
+    _links = fields.Method("_hrefs", data_key="_links", required=True, metadata={"type": "object"})
+
+    def _hrefs(self, user: User) -> dict[str, Any]:
+        return {
+            "self": {"href": url_for("v1_users.get_user", user_id=user.public_id)},
+            "links": {"href": url_for("v1_links.list_links")},
+            "sessions": {"href": url_for("v1_auth.list_sessions")},
+        }
+
+
+class UserPatch(Editable):
+    """Changes to a profile (RFC 7396); null clears."""
+
+    READ_ONLY = frozenset({"id", "email", "role", "status", "created_at", "updated_at", "_links"})
+
+    name = Text(100, allow_none=True, metadata={"example": "Ada"})
+
+
+class PasswordChange(Schema):
+    """The password that is, and the one that shall be."""
+
+    current_password = Text(1024, required=True, metadata={"format": "password"})
+    new_password = Text(1024, required=True, metadata={"format": "password"})

@@ -1,0 +1,68 @@
+"""/users: one's own account."""
+
+from typing import Any
+
+from app.accounts import credentials, users
+from app.accounts.credentials import WrongPassword
+from app.accounts.models import User
+from app.api.access import current_principal, signed_in
+from app.api.blueprint import Blueprint, raises
+from app.api.v1.schemas.users import PasswordChange, UserOut, UserPatch
+from app.errors import Conflict, NotFound
+from app.links import closing
+
+blueprint = Blueprint("v1_users", __name__, url_prefix="/users", description="Accounts.")
+
+
+@blueprint.get("/me")
+@signed_in
+@blueprint.response(200, UserOut)
+def get_me() -> User:
+    """Read one's own account."""
+    return users.get(current_principal().user_id)
+
+
+@blueprint.patch("/me")
+@signed_in
+@raises(Conflict)
+@blueprint.arguments(UserPatch)
+@blueprint.response(200, UserOut)
+def patch_me(changes: dict[str, Any]) -> User:
+    """Change one's own profile."""
+    return users.edit(current_principal().user_id, changes)
+
+
+@blueprint.delete("/me")
+@signed_in
+@blueprint.response(204)
+def delete_me() -> None:
+    """Close one's own account.
+
+    Ends all sessions, erases the personal data and the links. The codes stay taken: nobody can give an old
+    short URL a new target.
+    """
+    closing.close_account(current_principal().user_id)
+
+
+@blueprint.put("/me/password")
+@signed_in
+@raises(WrongPassword, Conflict)
+@blueprint.arguments(PasswordChange)
+@blueprint.response(204)
+def change_password(fields: dict[str, Any]) -> None:
+    """Change one's password.
+
+    Ends the other sessions.
+    """
+    credentials.change_password(current_principal(), fields["current_password"], fields["new_password"])
+
+
+@blueprint.get("/<user_id>")
+@signed_in
+@blueprint.response(200, UserOut)
+def get_user(user_id: str) -> User:
+    """Read an account: one's own; every other is a 404."""
+    principal = current_principal()
+    if user_id != principal.user:
+        raise NotFound()
+    return users.get(principal.user_id)

@@ -1,0 +1,32 @@
+"""``flask worker``: ingests clicks and does the chores; one beside the web processes of each spool directory."""
+
+import signal
+import threading
+from collections.abc import Sequence
+
+import click
+from flask.cli import with_appcontext
+
+from app.accounts import guesses, sessions
+from app.clicks.daykeys import keep_day_keys
+from app.clicks.worker import Chore, run_worker
+from app.links.closing import erase_deleted
+
+_MINUTE = 60.0
+_HOUR = 60 * _MINUTE
+CHORES: Sequence[Chore] = (
+    Chore("day keys", _HOUR, keep_day_keys),
+    Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
+    Chore("sessions", _HOUR, sessions.purge),
+    Chore("deleted links", _HOUR, erase_deleted),
+)
+
+
+@click.command("worker")
+@with_appcontext
+def command() -> None:
+    """Ingest clicks and do the chores until INT or TERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(stop, CHORES)

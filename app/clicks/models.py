@@ -1,0 +1,77 @@
+"""Raw clicks, their roll-ups, and how far each spool file was read.
+
+`link_id` has no foreign key: a bad line must not stop the ingester, and link rows are never deleted.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, BigId, UTCDateTime
+
+
+class Click(Base):
+    """One visit that was answered with a redirect. Holds no full address: a daily hash and a prefix."""
+
+    __tablename__ = "clicks"
+    __table_args__ = (Index(None, "link_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    link_id: Mapped[int] = mapped_column(BigId)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    visitor: Mapped[bytes] = mapped_column(LargeBinary(8))
+    address: Mapped[str] = mapped_column(String(43))
+    country: Mapped[str] = mapped_column(String(2))
+    browser: Mapped[str] = mapped_column(String(64))
+    os: Mapped[str] = mapped_column(String(64))
+    device: Mapped[str] = mapped_column(String(64))
+    bot: Mapped[bool]
+    referrer: Mapped[str] = mapped_column(String(255))
+    query: Mapped[str] = mapped_column(String(512))
+
+
+class ClickCount(Base):
+    """Clicks of a link in one UTC hour. Clicks = humans + bots; prefetches are counted apart."""
+
+    __tablename__ = "click_counts"
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    humans: Mapped[int] = mapped_column(BigId, default=0)
+    bots: Mapped[int] = mapped_column(BigId, default=0)
+    prefetches: Mapped[int] = mapped_column(BigId, default=0)
+    last_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The latest click in the hour; NULL while there were only prefetches."""
+
+
+class ClickFacet(Base):
+    """Human clicks of a link on one UTC day, by one value of one dimension (referrer, country, ...)."""
+
+    __tablename__ = "click_facets"
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    dimension: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[str] = mapped_column(String(255), primary_key=True)
+    clicks: Mapped[int] = mapped_column(BigId, default=0)
+
+
+class SpoolPosition(Base):
+    """How far a spool file was ingested; moves in the same transaction as its rows."""
+
+    __tablename__ = "spool_positions"
+    __table_args__ = (Index(None, "finished_at"),)
+
+    file: Mapped[str] = mapped_column(String(80), primary_key=True)
+    position: Mapped[int] = mapped_column(BigId, default=0)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class DayKey(Base):
+    """The secret that keys one UTC day's visitor hashes; made ahead, deleted after the day."""
+
+    __tablename__ = "day_keys"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32))

@@ -1,0 +1,52 @@
+"""What is deleted of clicks and spools, and when. The roll-ups stay."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+
+from app import clock, database
+from app.clicks.ingest import spool_files
+from app.clicks.models import Click, SpoolPosition
+from app.clicks.quarantine import Quarantine
+from app.clicks.spool import TEMPORARY_SUFFIX
+
+_KEPT = timedelta(days=30)
+_TEMPORARY_KEPT = timedelta(hours=1)  # a writer needs the name for less than a millisecond
+_ROWS = 1_000  # in one transaction, as many as the ingester
+
+
+def tidy_spool(directory: Path) -> None:
+    """Delete old positions, old quarantine, and the temporary files of writers killed in between."""
+    now = clock.now()
+    _prune_positions(spool_files(directory))
+    Quarantine(directory).forget(now - _KEPT)
+    for path in directory.glob(f"*{TEMPORARY_SUFFIX}"):
+        if path.stat().st_mtime < (now - _TEMPORARY_KEPT).timestamp():
+            path.unlink(missing_ok=True)
+
+
+def delete_old_clicks(days: int) -> int:
+    """Delete the raw clicks of more than `days` days ago; return how many. 0 days keeps them for ever."""
+    if not days:
+        return 0
+    before = clock.now() - timedelta(days=days)
+    oldest = select(Click.id).where(Click.at < before).limit(_ROWS)
+    deleted = 0
+    while True:
+        with database.writing() as connection:
+            count = connection.execute(delete(Click).where(Click.id.in_(oldest))).rowcount
+        deleted += count
+        if count < _ROWS:
+            return deleted
+
+
+def _prune_positions(present: list[str]) -> None:
+    """Forget finished files, but for those still `present`: without its row one would be read again."""
+    now = clock.now()
+    finished = SpoolPosition.finished_at.is_not(None)
+    with database.writing() as connection:
+        connection.execute(
+            update(SpoolPosition).where(SpoolPosition.file.in_(present), finished).values(finished_at=now)
+        )
+        connection.execute(delete(SpoolPosition).where(SpoolPosition.finished_at < now - _KEPT))

@@ -1,0 +1,19 @@
+"""The hash that stands for a visitor, for one day."""
+
+from hashlib import blake2b
+
+from app import addresses
+
+_HASH_SIZE = 8
+_USER_AGENT = 512  # characters that count
+
+
+def visitor_hash(key: bytes, address: str, user_agent: str) -> bytes:
+    """Return the 8 bytes that stand for one visitor on the day of `key`, and for nobody once the key is gone.
+
+    The same for all addresses of one IPv6 /64 (a household's), and for an IPv4 address in whatever notation.
+    """
+    network = addresses.counted(address).encode()
+    agent = user_agent[:_USER_AGENT].encode("utf-8", "surrogatepass")
+    # The NUL keeps the two apart: moving characters from one to the other makes another visitor.
+    return blake2b(network + b"\0" + agent, digest_size=_HASH_SIZE, key=key).digest()

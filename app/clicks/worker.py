@@ -1,0 +1,97 @@
+"""The loop of the worker process: spool lines whenever there are some, and chores, each in its own time."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import current_app
+
+from app.clicks.countries import countries
+from app.clicks.ingest import AlreadyRunning, Ingester
+from app.logs import log
+
+_POLL = 0.25  # seconds: a click shows in the stats within two
+_TURN = 0.003  # seconds between batches, in which other writers get their turn (they look every 1 ms)
+_LONGEST_PAUSE = 5.0  # seconds between two tries while something is broken
+_STANDBY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to do every `period` seconds. What it raises is logged, and it is tried again soon."""
+
+    name: str
+    period: float
+    action: Callable[[], object]
+
+
+def run_worker(stop: threading.Event, chores: Sequence[Chore]) -> None:
+    """Work until `stop` is set; returns between two transactions. Needs an application context.
+
+    A second worker beside the first does its chores too, and takes over the spool when the first one is gone.
+    Raises only when the country database (GEOIP_DATABASE) cannot be opened, which is at once.
+    """
+    ingester = Ingester(current_app.config["SPOOL_DIR"], countries(current_app.config["GEOIP_DATABASE"]))
+    timetable = _Timetable(chores)
+    standing_by = False
+    while not stop.is_set():
+        try:
+            with ingester:
+                log.info("ingester started")
+                standing_by = False
+                _ingest(stop, ingester, timetable)
+        except AlreadyRunning:
+            if not standing_by:
+                log.info("another ingester has the spool; standing by")
+            standing_by = True
+            timetable.run_due()
+            stop.wait(_STANDBY)
+
+
+def _ingest(stop: threading.Event, ingester: Ingester, timetable: "_Timetable") -> None:
+    pause = _POLL
+    while not stop.is_set():
+        timetable.run_due()
+        try:
+            taken = _step(stop, ingester)
+        except Exception as error:  # whatever it is, the next lines must not wait for a restart
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            log.error("ingest failed; trying again", pause=pause, exc_info=error)
+            stop.wait(pause)
+        else:
+            pause = _POLL
+            if not taken:
+                stop.wait(_POLL)
+
+
+def _step(stop: threading.Event, ingester: Ingester) -> int:
+    total = 0
+    for taken in ingester.step():
+        total += taken
+        if taken and stop.wait(_TURN):
+            break
+    return total
+
+
+class _Timetable:
+    """When each chore is due; each at once at first."""
+
+    def __init__(self, chores: Sequence[Chore]) -> None:
+        self._due = dict.fromkeys(chores, 0.0)
+
+    def run_due(self) -> None:
+        for chore, due in self._due.items():
+            if time.monotonic() >= due:
+                self._due[chore] = time.monotonic() + self._run(chore)
+
+    @staticmethod
+    def _run(chore: Chore) -> float:
+        """Run `chore` and return the seconds until its next time."""
+        try:
+            with current_app.app_context():  # a database session of its own
+                chore.action()
+        except Exception as error:  # one chore's failure is no reason to stop the others
+            log.error("chore failed", chore=chore.name, exc_info=error)
+            return min(chore.period, _LONGEST_PAUSE)
+        return chore.period

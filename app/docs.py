@@ -1,0 +1,86 @@
+"""Pages for people and crawlers: Swagger UI at /docs, the specification, robots.txt, security.txt."""
+
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, send_from_directory
+
+from app import clock
+from app.errors import NotFound
+
+blueprint = Blueprint("docs", __name__)
+
+PAGES = Path(__file__).resolve().parent / "static" / "docs"
+ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+# Swagger UI draws its icons from data: URLs and writes style attributes.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY_TXT_LIFE = timedelta(days=180)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+def specification() -> dict[str, Any]:
+    """Version 1's OpenAPI 3.1 document."""
+    document: dict[str, Any] = current_app.extensions["openapi"]["v1"].to_dict()
+    return document
+
+
+@blueprint.get("/docs")
+def swagger_ui() -> Response:
+    """The page in which a person signs in and tries every call."""
+    return _page("index.html")
+
+
+@blueprint.get("/docs/<path:name>")
+def swagger_asset(name: str) -> Response:
+    """Swagger UI's own files, from the package: no CDN."""
+    if name == "start.js":
+        return _page(name)
+    if name not in ASSETS:
+        raise NotFound()
+    response = send_from_directory(_distribution(), name)
+    response.headers["Cache-Control"] = "public, max-age=86400"
+    return response
+
+
+@blueprint.get("/api/v1/openapi.json")
+def openapi() -> dict[str, Any]:
+    """The specification that a test holds against the committed `openapi.json`."""
+    return specification()
+
+
+@blueprint.get("/robots.txt")
+def robots() -> Response:
+    """Crawlers have no business here: short links are not pages."""
+    return Response("User-agent: *\nDisallow: /\n", mimetype="text/plain")
+
+
+@blueprint.get("/.well-known/security.txt")
+def security_txt() -> Response:
+    """Where to report a vulnerability (RFC 9116); 404 until the operator sets SECURITY_CONTACT."""
+    contact = current_app.config["SECURITY_CONTACT"]
+    if not contact:
+        raise NotFound()
+    expires = (clock.now() + SECURITY_TXT_LIFE).strftime("%Y-%m-%dT00:00:00Z")
+    return Response(f"Contact: {contact}\nExpires: {expires}\n", mimetype="text/plain")
+
+
+def _page(name: str) -> Response:
+    response = send_from_directory(PAGES, name)
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _distribution() -> Path:
+    found = find_spec("flask_swagger_ui")
+    if found is None or found.origin is None:
+        raise NotFound()
+    return Path(found.origin).parent / "dist"

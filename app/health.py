@@ -1,0 +1,103 @@
+"""/healthz, /readyz and /metrics, for orchestrators and Prometheus; exempt from limits and from FORCE_HTTPS."""
+
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Flask, Response, current_app, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from app import addresses, database
+from app.clicks.recorder import recorder
+from app.errors import FieldError, NotFound, Unavailable
+from app.extensions import limiter
+from app.web import limits
+from app.web.proxy import client_address
+
+blueprint = Blueprint("health", __name__)
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+class NotReady(Unavailable):
+    """503 whose `details` name each part that fails."""
+
+    def __init__(self, failures: dict[str, str]) -> None:
+        super().__init__("Not ready: " + ", ".join(failures), retry_after=5)
+        self.details = tuple(FieldError(name, message) for name, message in failures.items())
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+    app.extensions["migration_heads"] = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+
+
+@blueprint.get("/healthz")
+def healthz() -> dict[str, str]:
+    """The process runs; says nothing of what stands behind it."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+def readyz() -> dict[str, Any]:
+    """Everything behind the process answers. Raises NotReady naming what does not."""
+    checks: dict[str, Callable[[], str | None]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "limiter": _limiter,
+        "spool": _spool,
+    }
+    failures = {name: message for name, check in checks.items() if (message := _tried(check))}
+    if failures:
+        raise NotReady(failures)
+    warnings = []
+    if limits.shares_nothing(current_app):
+        warnings.append("Several web processes without REDIS_URL: each counts its own limits.")
+    return {"status": "ready", "checks": dict.fromkeys(checks, "ok"), "warnings": warnings}
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Prometheus metrics of this process: for the bearer of METRICS_TOKEN; without one set, for loopback only."""
+    token = current_app.config["METRICS_TOKEN"]
+    sent = request.headers.get("Authorization", "")
+    peer = addresses.parse(client_address())
+    allowed = (
+        hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()) if token else peer and peer.is_loopback
+    )
+    if not allowed:
+        raise NotFound()
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _tried(check: Callable[[], str | None]) -> str | None:
+    """The failure that `check` tells, or the kind of exception it died of (its text may hold an address)."""
+    try:
+        return check()
+    except Exception as error:
+        return f"does not answer ({type(error).__name__})"
+
+
+def _database() -> None:
+    with database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _migrations() -> str | None:
+    with database.reading() as connection:
+        current = set(MigrationContext.configure(connection).get_current_heads())
+    wanted: set[str] = current_app.extensions["migration_heads"]
+    if current == wanted:
+        return None
+    return f"the database is at {', '.join(sorted(current)) or 'nothing'}, the code at {', '.join(sorted(wanted))}"
+
+
+def _limiter() -> str | None:
+    return None if limiter.storage.check() else "the store does not answer"
+
+
+def _spool() -> None:
+    recorder().spool.check()

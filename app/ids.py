@@ -1,0 +1,12 @@
+"""Opaque public ids: a prefix that names the resource, and at least 128 random bits."""
+
+import secrets
+import string
+
+_ALPHABET = string.ascii_letters + string.digits
+_LENGTH = 22  # log2(62 ** 22) = 131 bits
+
+
+def opaque_id(prefix: str) -> str:
+    """Return a new id such as ``usr_4kTb…``: unguessable, so it tells neither order nor number."""
+    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))}"

@@ -1,0 +1,43 @@
+"""What ends for good: closed accounts, and links that were deleted too long ago to be restored.
+
+Both are erased, not deleted: the ids of users never come back, the codes of links stay taken.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app import clock, database
+from app.accounts import sessions
+from app.accounts.models import User
+from app.extensions import db
+from app.links import removing
+from app.links.models import Link, Tag, link_tags
+
+_CLOSED_USER = {"status": "closed", "email": None, "email_key": None, "name": None, "password_hash": None}
+# An empty target tells that a link was erased.
+_ERASED_LINK: dict[str, Any] = {"url": "", "title": None, "notes": None, "password_hash": None}
+
+
+def close_account(user_id: int) -> None:
+    """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew."""
+    now = clock.now()
+    # The user first: a link that is being made holds this row, and so is there when the links are erased.
+    db.session.execute(update(User).where(User.id == user_id).values(**_CLOSED_USER, updated_at=now))
+    sessions.end_all(user_id)
+    deleted_at = func.coalesce(Link.deleted_at, now)
+    _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)
+    db.session.execute(delete(Tag).where(Tag.owner_id == user_id))
+
+
+def erase_deleted() -> None:
+    """Erase the links that can no longer be restored; the worker calls it."""
+    with database.writing() as connection:
+        _erase(connection, (Link.deleted_at <= removing.horizon(clock.now())) & (Link.url != ""))
+
+
+def _erase(connection: Connection | Session, which: ColumnElement[bool], **values: Any) -> None:
+    connection.execute(delete(link_tags).where(link_tags.c.link_id.in_(select(Link.id).where(which))))
+    # The version moves, so that a change which read the link before fails instead of writing it back.
+    connection.execute(update(Link).where(which).values(**_ERASED_LINK, **values, version=Link.version + 1))

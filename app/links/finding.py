@@ -1,0 +1,58 @@
+"""Reading one link. Somebody else's is not there, and neither is a deleted one."""
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from app import database
+from app.errors import NotFound
+from app.extensions import db
+from app.links import codes
+from app.links.models import Link
+from app.links.short_urls import Place
+
+
+def shown() -> Select[Link]:
+    """Links with what their representation needs, in two statements however many they are."""
+    return select(Link).options(
+        joinedload(Link.owner, innerjoin=True),
+        joinedload(Link.domain, innerjoin=True),
+        selectinload(Link.tags),
+    )
+
+
+def own(owner_id: int, place: Place) -> Link:
+    """The owner's live link. Raises NotFound."""
+    link = own_or_none(owner_id, place)
+    if link is None:
+        raise NotFound()
+    return link
+
+
+def own_or_none(owner_id: int, place: Place) -> Link | None:
+    return db.session.scalar(shown().where(_live_at(owner_id, place))) if is_code(place.code) else None
+
+
+def exists(owner_id: int, place: Place) -> bool:
+    """Whether the owner has a live link there. Begins no write transaction."""
+    if not is_code(place.code):
+        return False
+    with database.reading() as connection:
+        return connection.scalar(select(Link.id).where(_live_at(owner_id, place))) is not None
+
+
+def is_code(text: str) -> bool:
+    """Whether a link could have this code. What cannot is not asked for: PostgreSQL would not compare a NUL."""
+    try:
+        codes.checked(text, frozenset())
+    except codes.InvalidCode:
+        return False
+    return True
+
+
+def at(owner_id: int, place: Place) -> ColumnElement[bool]:
+    """The condition for the owner's link at a place, deleted or not."""
+    return (Link.domain_id == place.domain_id) & (Link.code == place.code) & (Link.owner_id == owner_id)
+
+
+def _live_at(owner_id: int, place: Place) -> ColumnElement[bool]:
+    return at(owner_id, place) & Link.deleted_at.is_(None)

@@ -1,0 +1,69 @@
+"""The writable fields of a link: the rules for them, and how they come onto a row."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.accounts import passwords
+from app.errors import FieldError, ValidationFailed
+from app.links import short_urls, tagging
+from app.links.models import Link
+from app.links.targets import canonical_target
+
+_TIMES = ("starts_at", "expires_at")
+
+
+def check_target(fields: Mapping[str, Any]) -> None:
+    """Raises InvalidTarget where `url` is among the fields and no link can lead there."""
+    if "url" in fields:
+        canonical_target(fields["url"], short_urls.target_rules())
+
+
+def check_period(fields: Mapping[str, Any], now: datetime, stored: Link | None = None) -> None:
+    """Check the times that are about to be set, beside those that stay.
+
+    A past expiry is refused unless it is the stored one: what was read can be sent back. Raises
+    ValidationFailed naming a time that was sent.
+    """
+    sent = [name for name in _TIMES if name in fields]
+    if not sent:
+        return
+    starts_at, expires_at = (_milliseconds(fields.get(name, getattr(stored, name, None))) for name in _TIMES)
+    errors = []
+    if expires_at is not None and expires_at <= now and expires_at != getattr(stored, "expires_at", None):
+        errors.append(FieldError("expires_at", "Must lie in the future."))
+    if starts_at is not None and expires_at is not None and starts_at >= expires_at:
+        errors.append(FieldError(sent[-1], "The link must start before it expires."))
+    if errors:
+        raise ValidationFailed.of(errors)
+
+
+def prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as columns: target canonical, times as precise as they are shown, password hashed.
+
+    Call it before the write transaction begins: a hash takes 130 ms. Raises InvalidTarget.
+    """
+    columns = dict(fields)
+    if "url" in columns:
+        columns["url"] = canonical_target(columns["url"], short_urls.target_rules())
+    columns |= {name: _milliseconds(columns[name]) for name in _TIMES if name in columns}
+    if "password" in columns:
+        password = columns.pop("password")
+        columns["password_hash"] = None if password is None else passwords.hashed(password)
+    return columns
+
+
+def assign(link: Link, columns: Mapping[str, Any]) -> None:
+    """Put the columns on the row; what is as it was stays unmodified."""
+    for name, value in columns.items():
+        if name != "tags":
+            setattr(link, name, value)
+        elif set(value or ()) != {tag.name for tag in link.tags}:
+            link.tags = tagging.tags(link.owner_id, value or ())
+    if link.max_clicks is None:
+        link.clicks_used = 0  # a limit that is taken away takes its count along
+
+
+def _milliseconds(time: datetime | None) -> datetime | None:
+    """`time` without what its representation leaves out, so that sending back what was read changes nothing."""
+    return None if time is None else time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,0 +1,7 @@
+"""Every noun's models in one place, so that Alembic sees all tables."""
+
+from app.accounts import models as accounts
+from app.clicks import models as clicks
+from app.links import models as links
+
+__all__ = ["accounts", "clicks", "links"]

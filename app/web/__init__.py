@@ -1,0 +1,19 @@
+"""What every HTTP door shares. Order matters: each step may rely on those before it."""
+
+from flask import Flask
+
+from app.web import body, errors, headers, https, limits, proxy, request_id, requests, strict_json
+
+
+def init_app(app: Flask) -> None:
+    """Wire the shared steps into `app`."""
+    app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
+    strict_json.init_app(app)
+    proxy.init_app(app)
+    request_id.init_app(app)
+    requests.init_app(app)
+    https.init_app(app)
+    body.init_app(app)
+    limits.init_app(app)
+    headers.init_app(app)
+    errors.init_app(app)

@@ -1,0 +1,23 @@
+"""FORCE_HTTPS: the API refuses plain HTTP, since a redirect would come after the secret was sent in clear;
+visitors and readers are sent to https. Health and metrics answer anyhow: they are asked from inside."""
+
+from flask import Flask, Response, current_app, redirect, request
+
+from app.errors import HTTPSRequired
+
+_INSIDE = ("/healthz", "/readyz", "/metrics")
+
+
+def init_app(app: Flask) -> None:
+    if app.config["FORCE_HTTPS"]:
+        app.before_request(_require)
+
+
+def _require() -> Response | None:
+    if request.is_secure or request.path in _INSIDE:
+        return None
+    if request.path.startswith("/api/"):
+        raise HTTPSRequired()
+    # The host is ours, not the Host header's: a redirect must not be somebody else's tool.
+    location = current_app.config["PUBLIC_URL"] + request.full_path.rstrip("?")
+    return redirect(location, 301)  # type: ignore[return-value]

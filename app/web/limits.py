@@ -1,0 +1,121 @@
+"""Volume limits: buckets in Flask-Limiter's store (Redis when given, else this process's memory).
+
+Anonymous calls, and calls whose credential turned out bad, spend from their address's bucket; a verified
+caller spends from its own. An unverified token never chooses a bucket (traps.md). Secrets are not guarded
+here: guesses are counted in the database (`app.accounts.guesses`), exactly.
+"""
+
+import hashlib
+import hmac
+import math
+import time
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, g
+from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
+
+from app import addresses
+from app.errors import RateLimited
+from app.extensions import limiter
+from app.logs import log
+from app.web.proxy import client_address
+
+_RETRY_STORE = 1.0  # seconds for which a store that failed is not asked again
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A named count: `rates` is the name of the setting that bounds it, `key` who spends from it."""
+
+    name: str
+    rates: str
+    key: str
+
+
+@dataclass
+class _Fallback:
+    """Counts in this process while the store is down: laxer over several processes, never off."""
+
+    limiter: RateLimiter
+    until: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        return time.monotonic() < self.until
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["limits_fallback"] = _Fallback(FixedWindowRateLimiter(MemoryStorage()))
+    app.after_request(_send)
+    if shares_nothing(app):
+        log.warning("several web processes without REDIS_URL: each counts its own limits")
+
+
+def shares_nothing(app: Flask) -> bool:
+    """Whether several processes count apart, so that a client gets a multiple of each limit."""
+    return app.config["WEB_WORKERS"] > 1 and not app.config["REDIS_URL"]
+
+
+def address_bucket(name: str = "anonymous", rates: str = "LIMIT_ANONYMOUS") -> Bucket:
+    """The bucket of the client's address; the key is an HMAC, so that no address lies in Redis."""
+    network = addresses.counted(client_address()) or "unknown"
+    secret = current_app.config["SECRET_KEY"].encode()
+    return Bucket(name, rates, hmac.new(secret, network.encode(), hashlib.sha256).hexdigest()[:32])
+
+
+def spend(bucket: Bucket) -> None:
+    """Take one from the bucket. Raises RateLimited, with the seconds until one more is let through."""
+    rates = current_app.config[bucket.rates]
+    if not rates or not current_app.config["RATELIMIT_ENABLED"]:
+        return
+    items = parse_many(rates)
+    passed, windows = _hit(bucket, items)
+    g.setdefault("limits", []).extend(
+        (bucket.name, item, *window) for item, window in zip(items, windows, strict=True)
+    )
+    if not passed:
+        wait = max(reset for reset, remaining in windows if remaining <= 0)
+        raise RateLimited(math.ceil(wait))
+
+
+def _hit(bucket: Bucket, items: list[RateLimitItem]) -> tuple[bool, list[tuple[float, int]]]:
+    """Spend from each rate; return whether all let it pass, and (seconds to reset, remaining) of each."""
+    fallback: _Fallback = current_app.extensions["limits_fallback"]
+    if not fallback.active:
+        try:
+            return _hit_in(limiter.limiter, bucket, items)
+        except Exception as error:  # each store has its own errors
+            fallback.until = time.monotonic() + _RETRY_STORE
+            log.warning("limiter store unavailable, counting in this process", error=type(error).__name__)
+    return _hit_in(fallback.limiter, bucket, items)
+
+
+def _hit_in(
+    counter: RateLimiter, bucket: Bucket, items: list[RateLimitItem]
+) -> tuple[bool, list[tuple[float, int]]]:
+    passed = [counter.hit(item, bucket.name, bucket.key) for item in items]
+    windows = [counter.get_window_stats(item, bucket.name, bucket.key) for item in items]
+    now = time.time()
+    return all(passed), [(max(0.0, reset - now), remaining) for reset, remaining in windows]
+
+
+def _send(response: Response) -> Response:
+    """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), and the older `X-RateLimit-*`
+    of the window nearest to its end: limit, remaining, and the Unix time of the reset."""
+    spent: list[tuple[str, RateLimitItem, float, int]] = g.get("limits", [])
+    if not spent:
+        return response
+    policies, states = [], []
+    for name, item, reset, remaining in spent:
+        policy = f'"{name}-{item.get_expiry()}"'
+        policies.append(f"{policy};q={item.amount};w={item.get_expiry()}")
+        states.append(f"{policy};r={remaining};t={math.ceil(reset)}")
+    _, item, reset, remaining = min(spent, key=lambda entry: entry[3])
+    response.headers["RateLimit-Policy"] = ", ".join(policies)
+    response.headers["RateLimit"] = ", ".join(states)
+    response.headers["X-RateLimit-Limit"] = str(item.amount)
+    response.headers["X-RateLimit-Remaining"] = str(remaining)
+    response.headers["X-RateLimit-Reset"] = str(math.ceil(time.time() + reset))
+    return response

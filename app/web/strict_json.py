@@ -1,0 +1,82 @@
+"""JSON as strict on the way in as RFC 8259 and I-JSON (RFC 7493) let it be, and fast on the way out."""
+
+import json
+from typing import Any, NoReturn
+
+import orjson
+from flask import Flask
+from flask.json.provider import JSONProvider
+
+from app.errors import MalformedJSON
+
+
+class StrictJSON(JSONProvider):
+    """orjson out; the standard parser in, with hooks that refuse what others silently mend."""
+
+    def dumps(self, obj: Any, **_options: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_options: Any) -> Any:
+        return parse(s if isinstance(s, bytes) else s.encode())
+
+
+def init_app(app: Flask) -> None:
+    app.json = StrictJSON(app)
+
+
+def parse(body: bytes) -> Any:
+    """Parse a JSON text.
+
+    Raises MalformedJSON for anything that is not UTF-8 JSON, and for duplicate keys, NaN and infinities,
+    keys that are no Unicode text, and nesting deeper than the parser's stack.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_Refused,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise MalformedJSON("The body is nested too deeply.") from None
+    except ValueError:  # JSONDecodeError, UnicodeDecodeError, and integers of thousands of digits
+        raise MalformedJSON() from None
+    if isinstance(value, _Refused):
+        _refuse(None, value)
+    return value
+
+
+class _Refused(str):
+    """A number that JSON has no word for, kept until the key it stands under is known."""
+
+
+def _finite(text: str) -> float | _Refused:
+    number = float(text)
+    return number if abs(number) != float("inf") else _Refused(text[:20])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if not key.isprintable() and not _is_text(key):
+            raise MalformedJSON("A key in the body is not Unicode text.")
+        if key in result:
+            raise MalformedJSON(f"The key {key[:100]} stands twice.", field=key[:100])
+        inner = value if isinstance(value, list) else [value]
+        for element in inner:
+            if isinstance(element, _Refused):
+                _refuse(key, element)
+        result[key] = value
+    return result
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse(key: str | None, number: str) -> NoReturn:
+    raise MalformedJSON(f"{number} is not a JSON number.", field=key and key[:100])

@@ -1,0 +1,295 @@
+"""The settings: read from the environment once, typed, checked at start; the README's table lists them all.
+
+A bad value stops the process with a `BadSetting` that names the variable. `.env` in the project root is read
+too; what is set in the environment wins.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from limits import parse_many
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent
+MINIMUM_SECRET = 32  # characters; RFC 7518 §3.2 asks for a key as long as the hash, 256 bits
+MINIMUM_ROUNDS = 600_000  # PBKDF2-SHA256, OWASP Password Storage Cheat Sheet
+RESERVED_PREFIXES = {"api", "docs", "healthz", "readyz", "metrics", "robots.txt", ".well-known"}
+CORS_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "X-API-Key",
+    "X-CSRF-Token",
+    "X-Request-ID",
+)
+CORS_RESPONSE_HEADERS = (
+    "ETag",
+    "Location",
+    "Link",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-ID",
+    "X-Error-Code",
+    "X-Error-Message",
+    "Idempotency-Replayed",
+    "Deprecation",
+    "Sunset",
+)
+PLACEHOLDERS = ("change", "secret", "default", "example", "password")
+
+
+class BadSetting(Exception):
+    """A variable has a value that Slugline cannot start with; the message names the variable."""
+
+
+class Environment:
+    """Typed readers over the variables. Each raises `BadSetting` on a bad value and names the variable."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._values.get(name, "").strip() or default
+        if value is None:
+            raise BadSetting(f"{name} is not set")
+        return value
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            raise BadSetting(f"{name} must be one of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, "true" if default else "false").lower()
+        if value not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+            raise BadSetting(f"{name} must be true or false")
+        return value in ("true", "1", "yes", "on")
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if not re.fullmatch(r"-?[0-9]{1,18}", value) or not least <= int(value) <= most:
+            raise BadSetting(f"{name} must be a whole number from {least} to {most}")
+        return int(value)
+
+    def words(self, name: str) -> list[str]:
+        """A list separated by commas or spaces."""
+        return [word for word in re.split(r"[,\s]+", self._values.get(name, "")) if word]
+
+    def secret(self, name: str) -> str:
+        value = self.text(name)
+        if len(value) < MINIMUM_SECRET:
+            raise BadSetting(f"{name} must have at least {MINIMUM_SECRET} characters")
+        if len(set(value)) < 8 or any(word in value.lower() for word in PLACEHOLDERS):
+            raise BadSetting(f"{name} is a placeholder; make one with: openssl rand -hex 32")
+        return value
+
+    def limits(self, name: str, default: str) -> str:
+        """Rates such as ``60/minute;2000/day``, or ``none``."""
+        value = self.text(name, default)
+        if value == "none":
+            return ""
+        try:
+            parse_many(value)
+        except ValueError as error:
+            raise BadSetting(f"{name} must be rates such as 60/minute;2000/day, or none") from error
+        return value
+
+    def origin(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default).rstrip("/")
+        if not _is_origin(value):
+            raise BadSetting(f"{name} must be scheme and host, such as https://go.example.org")
+        return value
+
+    def origins(self, name: str) -> list[str]:
+        """Exact origins only: a wildcard beside credentials would open every account to every page."""
+        values = [word.rstrip("/") for word in self.words(name)]
+        if not all(_is_origin(value) for value in values):
+            raise BadSetting(f"{name} must list origins such as https://app.example.org, separated by commas")
+        return values
+
+
+def _is_origin(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port_is_good = parts.port != 0  # `.port` raises ValueError on one out of range
+    except ValueError:
+        return False
+    plain = re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", value)
+    return bool(plain and parts.hostname and port_is_good)
+
+
+class Config:
+    """What every environment shares. Subclasses differ in the class attributes only."""
+
+    NAME = "development"
+    DEBUG = False
+    TESTING = False
+    SECURE = False  # whether HTTPS is expected: FORCE_HTTPS defaults to it
+
+    # Flask and its extensions
+    MAX_CONTENT_LENGTH = 256 * 1024
+    MAX_FORM_MEMORY_SIZE = 16 * 1024
+    SQLALCHEMY_TRACK_MODIFICATIONS = False
+    JWT_ALGORITHM = "HS256"
+    JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=15)
+    JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=7)
+    JWT_ENCODE_ISSUER = JWT_ENCODE_AUDIENCE = "slugline"
+    RATELIMIT_HEADERS_ENABLED = False
+    CORS_RESOURCES = r"/api/.*"
+    CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    CORS_ALLOW_HEADERS = CORS_REQUEST_HEADERS
+    CORS_EXPOSE_HEADERS = CORS_RESPONSE_HEADERS
+    CORS_MAX_AGE = 86_400
+    CORS_SUPPORTS_CREDENTIALS = True
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        env = Environment(values)
+        self._secrets(env)
+        self._storage(env)
+        self._visitors(env)
+        self._web(env)
+        self._accounts(env)
+        self._limits(env)
+
+    def _secrets(self, env: Environment) -> None:
+        self.SECRET_KEY = env.secret("SECRET_KEY")
+        self.JWT_SECRET_KEY = env.secret("JWT_SECRET")
+        if self.SECRET_KEY == self.JWT_SECRET_KEY:
+            raise BadSetting("JWT_SECRET must differ from SECRET_KEY")
+
+    def _storage(self, env: Environment) -> None:
+        self.DATA_DIR = _absolute(env.text("DATA_DIR", "var"))
+        self.SPOOL_DIR = _absolute(env.text("SPOOL_DIR", str(self.DATA_DIR / "spool")))
+        self.SQLALCHEMY_DATABASE_URI = _database_url(env, self.DATA_DIR)
+        self.REDIS_URL = env.text("REDIS_URL", "")
+        if self.REDIS_URL and not self.REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+            raise BadSetting("REDIS_URL must start with redis://, rediss:// or unix://")
+        self.RATELIMIT_STORAGE_URI = self.REDIS_URL or "memory://"
+        # A hung Redis must not hang the requests: without these a call waits for more than 6 s.
+        timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25} if self.REDIS_URL else {}
+        self.RATELIMIT_STORAGE_OPTIONS = timeouts
+
+    def _visitors(self, env: Environment) -> None:
+        self.PUBLIC_URL = env.origin("PUBLIC_URL", None if self.SECURE else "http://127.0.0.1:8000")
+        self.SHORT_PREFIX = _short_prefix(env.text("SHORT_PREFIX", "s"))
+        self.ALLOW_PRIVATE_TARGETS = env.flag("ALLOW_PRIVATE_TARGETS", True)
+        self.RESTORE_DAYS = env.integer("RESTORE_DAYS", 30, 0, 3650)
+        self.SPOOL_MAX_BYTES = env.integer("SPOOL_MAX_BYTES", 64 * 1024 * 1024, 4096, 2**40)
+        self.GEOIP_DATABASE = env.text("GEOIP_DATABASE", "")
+        if self.GEOIP_DATABASE and not Path(self.GEOIP_DATABASE).is_file():
+            raise BadSetting("GEOIP_DATABASE must be the path of an .mmdb file")
+
+    def _web(self, env: Environment) -> None:
+        self.CORS_ORIGINS = env.origins("CORS_ORIGINS")
+        self.PROXY_HOPS = env.integer("PROXY_HOPS", 0, 0, 10)
+        self.FORCE_HTTPS = env.flag("FORCE_HTTPS", self.SECURE)
+        if self.FORCE_HTTPS and self.PUBLIC_URL.startswith("http://"):
+            raise BadSetting("PUBLIC_URL must be https:// while FORCE_HTTPS is on")
+        self.WEB_BIND = env.text("WEB_BIND", "127.0.0.1:8000")
+        self.WEB_WORKERS = env.integer("WEB_WORKERS", 1, 1, 256)
+        self.WEB_THREADS = env.integer("WEB_THREADS", 8, 1, 256)
+        self.LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+        self.METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+        self.SECURITY_CONTACT = env.text("SECURITY_CONTACT", "")
+
+    def _accounts(self, env: Environment) -> None:
+        self.REGISTRATION = env.choice("REGISTRATION", "open", ("open", "domains", "closed"))
+        self.REGISTRATION_DOMAINS = [word.lower() for word in env.words("REGISTRATION_DOMAINS")]
+        if self.REGISTRATION == "domains" and not self.REGISTRATION_DOMAINS:
+            raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
+        fewest = 1 if self.TESTING else MINIMUM_ROUNDS
+        self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)
+
+    def _limits(self, env: Environment) -> None:
+        self.RATELIMIT_ENABLED = env.flag("RATELIMIT_ENABLED", not self.TESTING)
+        self.LIMIT_ANONYMOUS = env.limits("LIMIT_ANONYMOUS", "60/minute;2000/day")
+        self.LIMIT_USER = env.limits("LIMIT_USER", "300/minute;10000/day")
+        self.LIMIT_MANAGER = env.limits("LIMIT_MANAGER", "1200/minute;40000/day")
+        self.LIMIT_ADMIN = env.limits("LIMIT_ADMIN", "none")
+        self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
+        self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
+        self.GUESSES_LOGIN_IP = env.limits("GUESSES_LOGIN_IP", "5/minute")
+        self.GUESSES_ACCOUNT = env.limits("GUESSES_ACCOUNT", "10/5minutes")
+        self.GUESSES_LINK = env.limits("GUESSES_LINK", "10/10minutes")
+
+    def flask(self) -> dict[str, Any]:
+        """The settings as Flask wants them: every upper-case name."""
+        names = [name for name in dir(self) if name.isupper()]
+        return {name: getattr(self, name) for name in names}
+
+
+class Development(Config):
+    """For a person's own machine: HTTP, secrets from `.env`."""
+
+
+class Testing(Config):
+    """For the tests: few password rounds, limits off unless a test switches them on."""
+
+    NAME = "testing"
+    TESTING = True
+
+
+class Production(Config):
+    """For the public: HTTPS and a public address are required, debugging is refused."""
+
+    NAME = "production"
+    SECURE = True
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        if Environment(values).flag("FLASK_DEBUG", False):
+            raise BadSetting("FLASK_DEBUG must be off in production")
+
+
+_CONFIGS: dict[str, type[Config]] = {cls.NAME: cls for cls in (Development, Testing, Production)}
+
+
+def load(values: Mapping[str, str] | None = None) -> Config:
+    """Read the settings from `values`, by default from `.env` and the environment.
+
+    Production is what an unset FLASK_CONFIG means, so that forgetting it is loud, not unsafe.
+    Raises BadSetting, naming the variable.
+    """
+    if values is None:
+        dotenv = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+        values = {**dotenv, **os.environ}
+    name = Environment(values).choice("FLASK_CONFIG", "production", tuple(_CONFIGS))
+    return _CONFIGS[name](values)
+
+
+def _absolute(path: str) -> Path:
+    return (ROOT / path).resolve()
+
+
+def _database_url(env: Environment, data_dir: Path) -> str:
+    value = env.text("DATABASE_URL", f"sqlite:///{data_dir / 'slugline.db'}")
+    try:
+        url = make_url(value)
+    except ArgumentError as error:
+        raise BadSetting("DATABASE_URL must be a URL such as postgresql://user@host/name") from error
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername != "sqlite" or not url.database or url.database == ":memory:":
+        raise BadSetting("DATABASE_URL must name a PostgreSQL database or a SQLite file")
+    return url.set(database=str(_absolute(url.database))).render_as_string(hide_password=False)
+
+
+def _short_prefix(value: str) -> str:
+    prefix = "" if value == "/" else value.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", prefix) or prefix.lower() in RESERVED_PREFIXES:
+        raise BadSetting("SHORT_PREFIX must be one path segment that no other page has, or / for none")
+    return prefix

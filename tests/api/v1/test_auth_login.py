@@ -1,0 +1,115 @@
+"""POST /auth/login."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app import database
+from app.accounts import passwords
+from app.accounts.models import User
+from tests.conftest import PASSWORD, AppFactory, Caller, sign_up
+
+
+def test_right_password_gives_a_pair_of_tokens(alice: Caller) -> None:
+    answer = alice.post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+    assert answer.status_code == 200
+    assert set(answer.json) == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert (answer.json["token_type"], answer.json["expires_in"]) == ("Bearer", 900)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_address_is_case_insensitive(alice: Caller) -> None:
+    answer = alice.post("/auth/login", json={"email": alice.email.upper(), "password": PASSWORD})
+    assert answer.status_code == 200
+
+
+def test_password_is_compared_after_nfkc(anonymous: Caller) -> None:
+    account = {"email": "nfkc@example.org", "password": "\N{LATIN SMALL LIGATURE FI}ne words for a key"}
+    assert anonymous.post("/auth/register", json=account).status_code == 201
+    answer = anonymous.post("/auth/login", json={**account, "password": "fine words for a key"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("email", ["alice", "nobody@example.org"], ids=["wrong password", "unknown address"])
+def test_bad_credentials_tell_nothing_of_which_part_is_bad(alice: Caller, email: str) -> None:
+    address = alice.email if email == "alice" else email
+    answer = alice.post("/auth/login", json={"email": address, "password": "not the right one"})
+    assert answer.status_code == 401
+    assert answer.json["error"]["code"] == "INVALID_CREDENTIALS"
+    assert answer.json["error"]["message"] == "E-mail and password do not match an account."
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_disabled_user_is_refused(app: Flask, alice: Caller) -> None:
+    with app.app_context(), database.writing() as connection:
+        connection.execute(update(User).values(status="disabled"))
+    answer = alice.post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+    assert answer.json["error"]["code"] == "INVALID_CREDENTIALS"
+
+
+def test_sixth_guess_in_a_minute_is_429_even_when_right(alice: Caller) -> None:
+    for _ in range(5):
+        wrong = alice.post("/auth/login", json={"email": alice.email, "password": "not the right one"})
+        assert wrong.status_code == 401
+    answer = alice.post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+    assert answer.status_code == 429
+    assert answer.json["error"]["code"] == "RATE_LIMITED"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_success_gives_its_own_count_back(alice: Caller) -> None:
+    for _ in range(8):
+        answer = alice.post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+        assert answer.status_code == 200
+
+
+def test_guesses_at_one_account_are_counted_from_all_addresses(make_app: AppFactory) -> None:
+    app = make_app(GUESSES_ACCOUNT="3/minute", PROXY_HOPS="1")
+    alice = sign_up(app, "alice")
+    statuses = [
+        alice.post(
+            "/auth/login",
+            json={"email": alice.email, "password": "not the right one"},
+            headers={"X-Forwarded-For": f"192.0.2.{host}"},
+        ).status_code
+        for host in range(5)
+    ]
+    assert statuses == [401, 401, 401, 429, 429]
+
+
+def test_ipv6_guesses_are_counted_by_network(make_app: AppFactory) -> None:
+    app = make_app(GUESSES_LOGIN_IP="2/minute", PROXY_HOPS="1")
+    anonymous = Caller(app.test_client())
+    statuses = [
+        anonymous.post(
+            "/auth/login",
+            json={"email": f"u{host}@example.org", "password": "not the right one"},
+            headers={"X-Forwarded-For": f"2001:db8::{host}"},
+        ).status_code
+        for host in range(1, 4)
+    ]
+    assert statuses == [401, 401, 429]
+
+
+def test_sixteen_parallel_guesses_compare_five_passwords(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    real = passwords.matches
+
+    def counting(password: str, password_hash: str | None) -> bool:
+        compared.append(password)
+        return real(password, password_hash)
+
+    monkeypatch.setattr(passwords, "matches", counting)
+
+    def guess(_: int) -> int:
+        body = {"email": alice.email, "password": "not the right one"}
+        return Caller(app.test_client()).post("/auth/login", json=body).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = sorted(pool.map(guess, range(16)))
+    assert statuses == [401] * 5 + [429] * 11
+    assert len(compared) == 5

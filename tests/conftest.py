@@ -1,0 +1,223 @@
+"""Fixtures: the application on real databases, and people who call it.
+
+`app` comes twice, on SQLite and on PostgreSQL; every database is a copy of one that the migrations made.
+"""
+
+import itertools
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.extensions import db
+from config import load
+from tests import servers
+
+PASSWORD = "correct horse battery"
+SECRETS = {"SECRET_KEY": "f3c1" * 4 + "9a7be5d2" * 2, "JWT_SECRET": "0d4e8b6a" * 2 + "c2f19573" * 2}
+AppFactory = Callable[..., Flask]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a running PostgreSQL's `postgres` database."""
+    with servers.postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The URL of a running Valkey."""
+    with servers.valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    _migrate(f"sqlite:///{path}", path.parent)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated PostgreSQL database, to be cloned."""
+    url = new_postgres_database(postgres_server)
+    _migrate(url, tmp_path_factory.mktemp("template-pg"))
+    return url
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    copy = tmp_path / "slugline.db"
+    shutil.copy(sqlite_template, copy)
+    return f"sqlite:///{copy}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    template = make_url(postgres_template).database
+    url = new_postgres_database(postgres_server, template=template)
+    yield url
+    execute_on_server(postgres_server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database, once on each engine."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(name)
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a test application; a test may change it before it asks for `app`."""
+    return environment(database_url, tmp_path)
+
+
+@pytest.fixture
+def make_app(settings: dict[str, str]) -> Iterator[AppFactory]:
+    """Make an application with settings of one's own: ``make_app(PROXY_HOPS="1")``."""
+    apps: list[Flask] = []
+
+    def make(**changes: str) -> Flask:
+        app = create_app(load({**settings, **changes}))
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: AppFactory) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@dataclass
+class Caller:
+    """Somebody who calls the API; signed in unless `token` is None. Paths are relative to /api/v1."""
+
+    client: FlaskClient
+    id: str = ""
+    email: str = ""
+    token: str | None = None
+    refresh_token: str | None = None
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = dict(options.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if "json" in options:
+            # The standard encoder: it also writes what the application's would refuse to (lone surrogates, NaN).
+            options |= {"data": json.dumps(options.pop("json")), "content_type": "application/json"}
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.call("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.call("DELETE", path, **options)
+
+
+def sign_up(app: Flask, name: str) -> Caller:
+    """Register `name` through the API and sign in, with a client (a thread's worth of cookies) of its own."""
+    caller = Caller(app.test_client(), email=f"{name}{next(_numbers)}@example.org")
+    account = {"email": caller.email, "password": PASSWORD}
+    registered = caller.post("/auth/register", json={**account, "name": name.title()})
+    assert registered.status_code == 201, registered.text
+    tokens = caller.post("/auth/login", json=account)
+    assert tokens.status_code == 200, tokens.text
+    caller.id = registered.json["id"]
+    caller.token = tokens.json["access_token"]
+    caller.refresh_token = tokens.json["refresh_token"]
+    return caller
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> Caller:
+    return Caller(app.test_client())
+
+
+@pytest.fixture
+def alice(app: Flask) -> Caller:
+    """Owns what a test is about."""
+    return sign_up(app, "alice")
+
+
+@pytest.fixture
+def bob(app: Flask) -> Caller:
+    """Another signed-in user, who must be refused."""
+    return sign_up(app, "bob")
+
+
+def environment(database_url: str, folder: Path) -> dict[str, str]:
+    """The variables of a test application whose data lies in `folder`."""
+    return {
+        "FLASK_CONFIG": "testing",
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder),
+        "PUBLIC_URL": "http://sho.rt",
+        **SECRETS,
+    }
+
+
+def new_postgres_database(server: str, template: str | None = None) -> str:
+    """Create a database on the server; return its URL."""
+    name = f"test_{next(_numbers)}"
+    execute_on_server(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def execute_on_server(server: str, statement: str) -> None:
+    url = server.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _migrate(url: str, folder: Path) -> None:
+    app = create_app(load(environment(url, folder)))
+    with app.app_context():
+        flask_migrate.upgrade()
+        db.engine.dispose()
+    _fold_wal(url)
+
+
+def _fold_wal(url: str) -> None:
+    """Bring all pages of a SQLite template into its main file, which alone is copied."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()

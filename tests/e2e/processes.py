@@ -1,0 +1,74 @@
+"""Real processes of a test: how they are started, found and waited for. Linux only (/proc)."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def running(
+    command: list[str], variables: Mapping[str, str], folder: Path, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` in `folder` with its output in `log`; at the end nothing that knows its variables is left."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pid in having("DATA_DIR", variables["DATA_DIR"]):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def having(name: str, value: str) -> list[int]:
+    """The processes, not ended yet, that have the environment variable."""
+    wanted = f"{name}={value}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def child(parent: int, word: str) -> int | None:
+    """The child of `parent` whose command line has `word`."""
+    for pid in children(parent):
+        with suppress(OSError):
+            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+    return None
+
+
+def children(parent: int) -> list[int]:
+    try:
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def eventually(ask: Callable[[], T], seconds: float = 30.0) -> T:
+    """The first true answer. Raises AssertionError when none comes in time."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"no answer within {seconds} s"
+        time.sleep(0.01)
+    return answer
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for the greeting of deploy/supervise.py. Raises AssertionError with the log when it ended instead."""
+    eventually(lambda: "Slugline is ready" in log.read_text() or process.poll() is not None, 60)
+    assert process.poll() is None, log.read_text()

@@ -1,0 +1,99 @@
+"""What is deleted, and what must not be."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from sqlalchemy import insert, select
+
+from app import database
+from app.clicks.ingest import Ingester
+from app.clicks.models import Click, ClickCount, SpoolPosition
+from app.clicks.quarantine import Quarantine
+from app.clicks.retention import delete_old_clicks, tidy_spool
+from tests.integration.clicks.conftest import Finished, click, drain, queries
+
+NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def now() -> time_machine.Traveller:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+def store_position(file: str, finished_at: datetime | None) -> None:
+    with database.writing() as connection:
+        connection.execute(insert(SpoolPosition), {"file": file, "position": 5, "finished_at": finished_at})
+
+
+def positions() -> dict[str, datetime | None]:
+    with database.reading() as connection:
+        return {row.file: row.finished_at for row in connection.execute(select(SpoolPosition.__table__))}
+
+
+def touch(path: Path, age: timedelta) -> Path:
+    path.touch()
+    then = (NOW - age).timestamp()
+    os.utime(path, (then, then))
+    return path
+
+
+def test_positions_are_forgotten_30_days_after_their_file_was_finished(spool_dir: Path) -> None:
+    store_position("old.spool", NOW - 31 * DAY)
+    store_position("recent.spool", NOW - 29 * DAY)
+    store_position("open.spool", None)
+    tidy_spool(spool_dir)
+    assert sorted(positions()) == ["open.spool", "recent.spool"]
+
+
+def test_a_finished_file_that_could_not_be_deleted_is_never_read_again(
+    spool_dir: Path, finished: Finished, ingester: Ingester
+) -> None:
+    path = finished([click("a")])
+    store_position(path.name, NOW - 31 * DAY)
+    tidy_spool(spool_dir)
+    assert positions() == {path.name: NOW}
+    drain(ingester)
+    assert queries() == []
+
+
+def test_temporary_files_of_killed_writers_are_deleted_after_an_hour(spool_dir: Path) -> None:
+    old = touch(spool_dir / "1-a.tmp", timedelta(minutes=61))
+    new = touch(spool_dir / "2-b.tmp", timedelta(minutes=59))
+    spool_file = touch(spool_dir / "3-c.spool", 40 * DAY)
+    tidy_spool(spool_dir)
+    assert [path.exists() for path in (old, new, spool_file)] == [False, True, True]
+
+
+def test_quarantine_is_kept_for_30_days(spool_dir: Path) -> None:
+    Quarantine(spool_dir).keep("a", [b"bad"])
+    old = touch(spool_dir / "quarantine" / "a.bad", 31 * DAY)
+    new = touch(spool_dir / "quarantine" / "b.bad", 29 * DAY)
+    tidy_spool(spool_dir)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_old_clicks_are_deleted_and_their_counts_stay(ingester: Ingester, finished: Finished) -> None:
+    finished(click(f"old{number}", at=NOW - 11 * DAY) for number in range(2500))
+    finished([click("new", at=NOW - 9 * DAY)])
+    drain(ingester)
+    assert delete_old_clicks(10) == 2500
+    assert queries() == ["new"]
+    with database.reading() as connection:
+        assert sorted(connection.scalars(select(ClickCount.humans))) == [1, 2500]
+    assert delete_old_clicks(10) == 0
+
+
+def test_no_days_keep_clicks_for_ever(ingester: Ingester, finished: Finished) -> None:
+    finished([click("ancient", at=datetime(2001, 1, 1, tzinfo=UTC))])
+    drain(ingester)
+    assert delete_old_clicks(0) == 0
+    assert queries() == ["ancient"]
+
+
+def test_old_clicks_are_found_by_an_index() -> None:
+    assert any("at" == next(iter(index.columns)).name for index in Click.__table__.indexes)

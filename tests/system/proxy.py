@@ -1,0 +1,117 @@
+"""Nginx with the committed configuration, and a spy on what it says to Gunicorn."""
+
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from tests.e2e.processes import ROOT
+from tests.servers import free_port, wait_for_port
+
+LISTED_ORIGINS = ("https://app.example.org", "https://other.example.org")
+
+
+class Proxy(NamedTuple):
+    """A running Nginx: its two ports, its certificate and its log."""
+
+    http: int
+    https: int
+    certificate: Path
+    log: Path
+
+    def connect(self, source: str = "127.0.0.1") -> ssl.SSLSocket:
+        """A TLS connection from the loopback address `source`."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        plain = socket.create_connection(("127.0.0.1", self.https), 10, (source, 0))
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def make_certificate(folder: Path) -> Path:
+    """Let `make certificate` write a throw-away certificate below `folder`; return its directory."""
+    command = ["make", "-f", str(ROOT / "Makefile"), "certificate"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / "nginx" / "tls"
+
+
+@contextmanager
+def nginx(upstream: int, tls: Path, folder: Path, more: str = "", **replaced: str) -> Iterator[Proxy]:
+    """Nginx in front of the loopback port `upstream`.
+
+    `more` is added to the configuration; `replaced` shortens waits: ``proxy_read_timeout="1s"``.
+    """
+    proxy = Proxy(free_port(), free_port(), tls / "fullchain.pem", folder / "log")
+    values = {
+        "UPSTREAM": f"127.0.0.1:{upstream}",
+        "HTTP_LISTEN": f"127.0.0.1:{proxy.http}",
+        "HTTPS_LISTEN": f"127.0.0.1:{proxy.https}",
+        "TLS_DIR": str(tls),
+        "RUN_DIR": str(folder),
+        "CORS_ORIGINS": ", ".join(LISTED_ORIGINS),
+    }
+    text = Rendered((ROOT / "nginx" / "nginx.conf.template").read_text()).safe_substitute(values)
+    for directive, value in replaced.items():
+        lines = [line for line in text.splitlines() if line.split()[:1] == [directive]]
+        text = text.replace(lines[0], f"{directive} {value};")
+    text = text.replace("http {\n", f"http {{\n{more}\n")
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text)
+    command = ["nginx", "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
+    with proxy.log.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for_port(proxy.https)
+        yield proxy
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+class Rendered(Template):
+    """What envsubst does with the names it knows: ``${UPSTREAM}``, and nothing to Nginx's own ``$host``."""
+
+    pattern = r"(?P<escaped>(?!))|\$\{(?P<braced>[A-Z_]+)\}|(?P<named>(?!))|(?P<invalid>(?!))"
+
+
+class Spy:
+    """A TCP relay between Nginx and Gunicorn that counts connections and keeps what Nginx sent."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.connections = 0
+        self.sent = b""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    @contextmanager
+    def relaying(self) -> Iterator["Spy"]:
+        with ExitStack() as self._open, self._listener:
+            threading.Thread(target=self._accept, daemon=True).start()
+            yield self
+            self._listener.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                self._open.enter_context(client)
+                self._open.enter_context(server)
+                self.connections += 1
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(
+                        target=self._pump, args=(source, sink, source is client), daemon=True
+                    ).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, keep: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if keep:
+                    self.sent += data
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)

@@ -1,0 +1,178 @@
+"""Nginx with the committed configuration in front of a real Gunicorn and worker, over real TLS."""
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.e2e.processes import ROOT, eventually
+from tests.servers import free_port
+from tests.system.proxy import nginx
+from tests.system.wire import API, VISITOR, assert_one_shape, get, plain, post, read
+
+# --- The way in ---
+
+
+def test_the_main_job_is_done_over_tls(proxy):
+    command = [sys.executable, "deploy/smoke.py", f"https://127.0.0.1:{proxy.https}"]
+    trusting = {**os.environ, "SSL_CERT_FILE": str(proxy.certificate)}
+    smoke = subprocess.run(command, cwd=ROOT, env=trusting, capture_output=True, text=True, check=False)
+    assert smoke.returncode == 0, smoke.stdout
+
+
+def test_a_visitor_without_tls_is_sent_to_https_with_path_and_query(proxy):
+    answer = plain(proxy, "GET /s/abc?x=1 HTTP/1.1")
+    assert (answer.status, answer.headers["Location"]) == (301, "https://127.0.0.1/s/abc?x=1")
+
+
+def test_the_api_without_tls_is_refused(proxy):
+    assert_one_shape(plain(proxy, f"GET {API}/links HTTP/1.1"), 403, "HTTPS_REQUIRED")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused(proxy, version):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", proxy.https), 10) as raw, pytest.raises(ssl.SSLError):
+        context.wrap_socket(raw)
+
+
+def test_what_a_client_says_of_its_address_is_ignored(proxy):
+    account = {"email": "spoof@example.org", "password": PASSWORD}
+    lies = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9")
+    assert post(proxy, f"{API}/auth/register", account).status == 201
+    tokens = json.loads(post(proxy, f"{API}/auth/login", account, *lies, source=VISITOR).body)
+    answer = get(proxy, f"{API}/auth/sessions", f"Authorization: Bearer {tokens['access_token']}")
+    assert b"127.9.8.0/24" in answer.body
+    assert b"203.0.113" not in answer.body
+
+
+def test_a_sane_request_id_is_kept(proxy):
+    assert (
+        get(proxy, "/healthz", "X-Request-ID: abc-123.DEF_456").headers["X-Request-ID"] == "abc-123.DEF_456"
+    )
+
+
+@pytest.mark.parametrize("sent", ["short", "with space inside", 'quote-"-in-it', "x" * 129])
+def test_another_request_id_is_replaced_by_nginx(proxy, sent):
+    assert_one_shape(get(proxy, "/metrics", f"X-Request-ID: {sent}"), 404, "NOT_FOUND")
+
+
+def test_metrics_are_not_public(proxy):
+    assert_one_shape(get(proxy, "/metrics"), 404, "NOT_FOUND")
+
+
+# --- Slow and many clients ---
+
+
+def test_a_body_reaches_gunicorn_when_it_is_complete(proxy, spy):
+    marker = b'{"email": "slow-client@example.org",'
+    rest = b' "password": "x"}'
+    length = len(marker) + len(rest)
+    head = f"POST {API}/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with proxy.connect() as connection:
+        connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode() + marker)
+        time.sleep(1)
+        assert marker not in spy.sent
+        connection.sendall(rest)
+        assert read(connection).status in (400, 401)
+    assert marker + rest in spy.sent
+
+
+def test_slow_clients_keep_nobody_waiting(proxy):
+    """32 of either kind freeze Gunicorn's threads when nothing stands in front (traps.md)."""
+    with ExitStack() as stack:
+        for number in range(64):
+            connection = stack.enter_context(proxy.connect())
+            whole_head = "\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n" if number % 2 else ""
+            connection.sendall(f"POST {API}/auth/login HTTP/1.1{whole_head}".encode())
+        start = time.monotonic()
+        assert get(proxy, "/readyz").status == 200
+        assert time.monotonic() - start < 2
+
+
+def test_one_client_with_too_many_requests_at_once_is_429(proxy):
+    """And only that one: others are served."""
+    with ExitStack() as stack:
+        for _ in range(100):
+            connection = stack.enter_context(proxy.connect(VISITOR))
+            connection.sendall(f"POST {API}/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n".encode())
+        answer = eventually(
+            lambda: (found := get(proxy, "/healthz", source=VISITOR)).status == 429 and found, 5
+        )
+        assert_one_shape(answer, 429, "RATE_LIMITED")
+        assert answer.headers["Retry-After"] == "1"
+        assert get(proxy, "/healthz").status == 200
+
+
+def test_connections_to_gunicorn_are_used_again(proxy, spy):
+    get(proxy, "/healthz")
+    before = spy.connections
+    for _ in range(20):
+        assert get(proxy, "/healthz").status == 200
+    assert spy.connections - before <= 2  # each of two Nginx processes may open its first
+
+
+# --- Compression and logs ---
+
+
+def test_no_api_answer_is_compressed(proxy):
+    answer = get(proxy, f"{API}/openapi.json", "Accept-Encoding: gzip")
+    assert answer.status == 200
+    assert len(answer.body) > 10_000
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_the_docs_are_compressed_and_have_no_etag(proxy):
+    answer = get(proxy, "/docs/swagger-ui-bundle.js", "Accept-Encoding: gzip")
+    assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
+    assert "ETag" not in answer.headers
+
+
+def test_the_log_names_neither_the_full_address_nor_the_query(proxy):
+    for path in ("/s/logged?who=hidden-word", "/metrics?who=hidden-word"):
+        get(proxy, path, source=VISITOR)
+    found = eventually(lambda: [line for line in proxy.log.read_text().splitlines() if "/s/logged" in line])
+    entry = json.loads(found[0])
+    assert (entry["client"], entry["path"], entry["method"]) == ("127.9.8.0/24", "/s/logged", "GET")
+    assert "hidden-word" not in proxy.log.read_text()
+    assert VISITOR not in proxy.log.read_text()
+
+
+def test_the_log_of_a_dead_application_names_neither(tls, tmp_path):
+    with nginx(free_port(), tls, tmp_path) as proxy:
+        get(proxy, "/s/logged?who=hidden-word", source=VISITOR)
+        text = eventually(lambda: (found := proxy.log.read_text()).count("\n") and found)
+    assert '"upstream_status":"502"' in text
+    assert "hidden-word" not in text
+    assert VISITOR not in text
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:db8::1", "2001:db8::/48"),
+        ("2001::1:2:3:4", "2001::/48"),
+        ("::1", "::/48"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("192.0.2.7", "192.0.2.0/24"),
+    ],
+)
+def test_an_address_is_logged_shortened(tls, tmp_path, address, network):
+    """No routed IPv6 address is on this machine: here Nginx believes a header instead."""
+    believing = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Test-Address;"
+    with nginx(free_port(), tls, tmp_path, believing) as proxy:
+        get(proxy, "/s/logged", f"X-Test-Address: {address}")
+        text = eventually(lambda: (found := proxy.log.read_text()).count("\n") and found)
+    assert json.loads(text)["client"] == network

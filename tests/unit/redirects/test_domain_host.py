@@ -1,0 +1,35 @@
+import pytest
+
+from app.links.resolve import domain_host
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("go.example.org", "go.example.org"),
+        ("GO.Example.ORG", "go.example.org"),
+        ("go.example.org:8443", "go.example.org"),
+        ("go.example.org.", "go.example.org"),
+        ("go.example.org.:80", "go.example.org"),
+        ("go.example.org:", "go.example.org"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("127.0.0.1:8000", "localhost"),
+        ("[::1]:8000", "localhost"),
+        ("", None),
+        (":80", None),
+        ("go.example.org:99999999", None),
+        ("go..example.org", None),
+        ("go.example.org\x00", None),
+        ("go.example.org/x", None),
+        ("go.example.org\n", None),
+        ("bücher.example", None),
+        ("\udcff.example", None),
+        ("xn--\xff.example", None),
+        ("[2001:db8::1]", None),
+        ("user@go.example.org", None),
+        ("a" * 64 + ".example", None),
+        ("a." * 4000, None),
+    ],
+)
+def test_host_header_is_read_as_domains_are_stored(header: str, host: str | None) -> None:
+    assert domain_host(header) == host
