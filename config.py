@@ -48,6 +48,7 @@ CORS_RESPONSE_HEADERS = (
     "Deprecation",
     "Sunset",
 )
+LONGEST_WINDOW = 366 * 86_400  # seconds of a rate
 PLACEHOLDERS = ("change", "secret", "default", "example", "password")
 
 
@@ -65,6 +66,8 @@ class Environment:
         value = self._values.get(name, "").strip() or default
         if value is None:
             raise BadSetting(f"{name} is not set")
+        if not value.isprintable():  # control characters, and bytes that are no UTF-8
+            raise BadSetting(f"{name} must be printable text")
         return value
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
@@ -103,10 +106,28 @@ class Environment:
         if value == "none":
             return ""
         try:
-            parse_many(value)
-        except ValueError as error:
-            raise BadSetting(f"{name} must be rates such as 60/minute;2000/day, or none") from error
+            good = all(
+                rate.amount >= 1 and 1 <= rate.get_expiry() <= LONGEST_WINDOW for rate in parse_many(value)
+            )
+        except ValueError:
+            good = False
+        if not good:
+            raise BadSetting(f"{name} must be rates such as 60/minute;2000/day, or none")
         return value
+
+    def rate(self, name: str, default: str) -> str:
+        """One rate such as ``5/minute``, or ``none``: a guess is counted in one window."""
+        value = self.limits(name, default)
+        if value and len(parse_many(value)) > 1:
+            raise BadSetting(f"{name} must be one rate such as 5/minute, or none")
+        return value
+
+    def folder(self, name: str, default: str) -> Path:
+        """A folder that is there or can be made: nothing on the way to it is a file."""
+        path = _absolute(self.text(name, default))
+        if not next(found for found in (path, *path.parents) if found.exists()).is_dir():
+            raise BadSetting(f"{name} must be the path of a folder")
+        return path
 
     def origin(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default).rstrip("/")
@@ -132,6 +153,30 @@ def _is_origin(value: str) -> bool:
     return bool(plain and parts.hostname and port_is_good)
 
 
+def _is_redis_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_bind(value: str) -> bool:
+    """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
+    port = value.rpartition(":")[2]
+    plain = re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16
+    return bool(plain or re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
+
+
+def _is_mmdb(path: Path) -> bool:
+    """Whether the file ends as MaxMind's format says: a marker within the last 128 KiB."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 128 * 1024))
+        return b"\xab\xcd\xefMaxMind.com" in file.read()
+
+
 class Config:
     """What every environment shares. Subclasses differ in the class attributes only."""
 
@@ -155,6 +200,8 @@ class Config:
     CORS_EXPOSE_HEADERS = CORS_RESPONSE_HEADERS
     CORS_MAX_AGE = 86_400
     CORS_SUPPORTS_CREDENTIALS = True
+    CORS_ALWAYS_SEND = False  # it would list the origins in answers to requests that have none
+    CORS_VARY_HEADER = False  # `app.web.headers` sends it always: the answer without an Origin varies as well
 
     def __init__(self, values: Mapping[str, str]) -> None:
         env = Environment(values)
@@ -172,12 +219,12 @@ class Config:
             raise BadSetting("JWT_SECRET must differ from SECRET_KEY")
 
     def _storage(self, env: Environment) -> None:
-        self.DATA_DIR = _absolute(env.text("DATA_DIR", "var"))
-        self.SPOOL_DIR = _absolute(env.text("SPOOL_DIR", str(self.DATA_DIR / "spool")))
+        self.DATA_DIR = env.folder("DATA_DIR", "var")
+        self.SPOOL_DIR = env.folder("SPOOL_DIR", str(self.DATA_DIR / "spool"))
         self.SQLALCHEMY_DATABASE_URI = _database_url(env, self.DATA_DIR)
         self.REDIS_URL = env.text("REDIS_URL", "")
-        if self.REDIS_URL and not self.REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-            raise BadSetting("REDIS_URL must start with redis://, rediss:// or unix://")
+        if self.REDIS_URL and not _is_redis_url(self.REDIS_URL):
+            raise BadSetting("REDIS_URL must be a URL such as redis://host:6379/0, rediss:// or unix://")
         self.RATELIMIT_STORAGE_URI = self.REDIS_URL or "memory://"
         # A hung Redis must not hang the requests: without these a call waits for more than 6 s.
         timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25} if self.REDIS_URL else {}
@@ -190,27 +237,36 @@ class Config:
         self.RESTORE_DAYS = env.integer("RESTORE_DAYS", 30, 0, 3650)
         self.SPOOL_MAX_BYTES = env.integer("SPOOL_MAX_BYTES", 64 * 1024 * 1024, 4096, 2**40)
         self.GEOIP_DATABASE = env.text("GEOIP_DATABASE", "")
-        if self.GEOIP_DATABASE and not Path(self.GEOIP_DATABASE).is_file():
+        if self.GEOIP_DATABASE and not _is_mmdb(Path(self.GEOIP_DATABASE)):
             raise BadSetting("GEOIP_DATABASE must be the path of an .mmdb file")
 
     def _web(self, env: Environment) -> None:
-        self.CORS_ORIGINS = env.origins("CORS_ORIGINS")
+        # As patterns of our own: flask-cors takes a string with brackets (an IPv6 address) for one, unanchored.
+        self.CORS_ORIGINS = [
+            re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in env.origins("CORS_ORIGINS")
+        ]
         self.PROXY_HOPS = env.integer("PROXY_HOPS", 0, 0, 10)
         self.FORCE_HTTPS = env.flag("FORCE_HTTPS", self.SECURE)
         if self.FORCE_HTTPS and self.PUBLIC_URL.startswith("http://"):
             raise BadSetting("PUBLIC_URL must be https:// while FORCE_HTTPS is on")
         self.WEB_BIND = env.text("WEB_BIND", "127.0.0.1:8000")
+        if not _is_bind(self.WEB_BIND):
+            raise BadSetting("WEB_BIND must be host:port, unix:/path or fd://number")
         self.WEB_WORKERS = env.integer("WEB_WORKERS", 1, 1, 256)
         self.WEB_THREADS = env.integer("WEB_THREADS", 8, 1, 256)
         self.LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.METRICS_TOKEN = env.text("METRICS_TOKEN", "")
         self.SECURITY_CONTACT = env.text("SECURITY_CONTACT", "")
+        if not re.fullmatch(r"((mailto:|https://)[!-~]+)?", self.SECURITY_CONTACT):
+            raise BadSetting("SECURITY_CONTACT must begin with mailto: or https://")
 
     def _accounts(self, env: Environment) -> None:
         self.REGISTRATION = env.choice("REGISTRATION", "open", ("open", "domains", "closed"))
         self.REGISTRATION_DOMAINS = [word.lower() for word in env.words("REGISTRATION_DOMAINS")]
         if self.REGISTRATION == "domains" and not self.REGISTRATION_DOMAINS:
             raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
+        if not all(re.fullmatch(r"[\w.-]+", domain) for domain in self.REGISTRATION_DOMAINS):
+            raise BadSetting("REGISTRATION_DOMAINS must list domains such as example.org")
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
         self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)
 
@@ -222,9 +278,9 @@ class Config:
         self.LIMIT_ADMIN = env.limits("LIMIT_ADMIN", "none")
         self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
-        self.GUESSES_LOGIN_IP = env.limits("GUESSES_LOGIN_IP", "5/minute")
-        self.GUESSES_ACCOUNT = env.limits("GUESSES_ACCOUNT", "10/5minutes")
-        self.GUESSES_LINK = env.limits("GUESSES_LINK", "10/10minutes")
+        self.GUESSES_LOGIN_IP = env.rate("GUESSES_LOGIN_IP", "5/minute")
+        self.GUESSES_ACCOUNT = env.rate("GUESSES_ACCOUNT", "10/5minutes")
+        self.GUESSES_LINK = env.rate("GUESSES_LINK", "10/10minutes")
 
     def flask(self) -> dict[str, Any]:
         """The settings as Flask wants them: every upper-case name."""
@@ -279,7 +335,7 @@ def _database_url(env: Environment, data_dir: Path) -> str:
     value = env.text("DATABASE_URL", f"sqlite:///{data_dir / 'slugline.db'}")
     try:
         url = make_url(value)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise BadSetting("DATABASE_URL must be a URL such as postgresql://user@host/name") from error
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 
 from app import clock
 from app.errors import NotFound
@@ -45,7 +45,7 @@ def swagger_asset(name: str) -> Response:
         return _page(name)
     if name not in ASSETS:
         raise NotFound()
-    response = send_from_directory(_distribution(), name)
+    response = _file(_distribution(), name)
     response.headers["Cache-Control"] = "public, max-age=86400"
     return response
 
@@ -73,9 +73,16 @@ def security_txt() -> Response:
 
 
 def _page(name: str) -> Response:
-    response = send_from_directory(PAGES, name)
+    response = _file(PAGES, name)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _file(folder: Path, name: str) -> Response:
+    """A file, or 304. Ranges are ignored (RFC 9110 §14.2): a bad one would need an error of its own."""
+    response = send_from_directory(folder, name, conditional=False)
+    response.make_conditional(request)
     return response
 
 

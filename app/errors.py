@@ -54,9 +54,9 @@ class ValidationFailed(AppError):
     @classmethod
     def of(cls, errors: Iterable[FieldError]) -> "ValidationFailed":
         """Collect several field errors into one refusal; the first names `field` and the message."""
-        details = tuple(errors)
-        first = details[0]
-        return cls(first.message, field=first.field, details=details)
+        found = tuple(errors)
+        # One that belongs to no field (a body that is no object) is told by the message alone.
+        return cls(found[0].message, field=found[0].field or None, details=[e for e in found if e.field])
 
 
 class MalformedJSON(AppError):

@@ -96,6 +96,8 @@ def _migrations() -> str | None:
 
 
 def _limiter() -> str | None:
+    if not current_app.config["RATELIMIT_ENABLED"]:  # Flask-Limiter has no store then
+        return None
     return None if limiter.storage.check() else "the store does not answer"
 
 

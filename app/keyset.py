@@ -48,7 +48,8 @@ def fetch(
     columns = order.columns
     if after is not None:
         query = query.where(_behind(order, after))
-    query = query.add_columns(*columns).order_by(
+    labelled = (column.label(f"key_{number}") for number, column in enumerate(columns))
+    query = query.add_columns(*labelled).order_by(
         *(c.desc() if order.descending else c.asc() for c in columns)
     )
     rows = session.execute(query.limit(limit + 1)).all()

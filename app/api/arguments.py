@@ -30,7 +30,7 @@ class Parser(FlaskParser):
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         for name, values in req.args.lists():
             if len(values) > 1 and not isinstance(schema.fields.get(name), fields.List):
-                raise ValidationFailed("This parameter stands twice.", field=name[:100])
+                raise ValidationFailed.of([FieldError(name[:100], "This parameter stands twice.")])
         return super().load_querystring(req, schema)
 
     def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:

@@ -27,9 +27,7 @@ class PageQuery(Schema):
     """The parameters of every list."""
 
     limit = QueryWhole(1, 100, load_default=20, metadata={"description": "The most items a page may hold."})
-    cursor = Text(
-        3000, least=1, load_default=None, metadata={"description": "`page.next_cursor` of the page before."}
-    )
+    cursor = Text(3000, least=1, metadata={"description": "`page.next_cursor` of the page before."})
 
 
 class PageSchema(Schema):
@@ -45,17 +43,21 @@ def position(query: Mapping[str, Any]) -> Position | None:
 
     Raises ValidationFailed naming `cursor` for one that was not made here, or for another list.
     """
-    if query["cursor"] is None:
+    if "cursor" not in query:
         return None
     try:
         values = _serializer(query).loads(query["cursor"])
     except BadData:
         message = "This cursor is not one of this list; begin without a cursor."
         raise ValidationFailed.of([FieldError("cursor", message)]) from None
-    return tuple(datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values)
+    return tuple(
+        datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values
+    )
 
 
-def answer(page: Page[Any], items: list[Any], query: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def answer(
+    page: Page[Any], items: list[Any], query: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The body and the headers of a page whose rows are shown as `items`."""
     cursor = None if page.next is None else _cursor(page.next, query)
     here = request.args.to_dict()
@@ -88,4 +90,5 @@ def _serializer(query: Mapping[str, Any]) -> URLSafeSerializer:
 
 
 def _href(arguments: Mapping[str, str]) -> str:
-    return url_for(str(request.endpoint), **(request.view_args or {}), **arguments)
+    values: dict[str, Any] = {**(request.view_args or {}), **arguments}
+    return url_for(str(request.endpoint), **values)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app import clock
 from app.clicks.models import ClickCount, ClickFacet
-from app.errors import ValidationFailed
+from app.errors import FieldError, ValidationFailed
 from app.extensions import db
 
 Interval = Literal["hour", "day", "week", "month"]
@@ -138,13 +138,18 @@ def link_totals(link_ids: Iterable[int]) -> dict[int, Totals]:
 
 def _whole_hours(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
     """The range as given or by default, in UTC, aligned outwards to whole hours."""
-    end = clock.now() if end is None else end.astimezone(UTC)
-    start = max(end - DEFAULT_RANGE, _EARLIEST) if start is None else start.astimezone(UTC)
-    for name, time in (("from", start), ("to", end)):
-        if not _EARLIEST <= time <= _LATEST:
-            raise ValidationFailed("Choose a time from the year 2000 to 2200.", field=name)
+    # Before anything is reckoned: in the years 1 and 9999 a time zone alone overflows.
+    errors = [
+        FieldError(name, "Choose a time from the year 2000 to 2200.")
+        for name, time in (("from", start), ("to", end))
+        if time and not _EARLIEST <= time <= _LATEST
+    ]
+    if errors:
+        raise ValidationFailed.of(errors)
+    end = (end or clock.now()).astimezone(UTC)
+    start = start.astimezone(UTC) if start else max(end - DEFAULT_RANGE, _EARLIEST)
     if start >= end:
-        raise ValidationFailed("The range must begin before it ends.", field="from")
+        raise ValidationFailed.of([FieldError("from", "The range must begin before it ends.")])
     floor = _floor(end, "hour")
     return _floor(start, "hour"), floor if floor == end else floor + _HOUR
 
@@ -154,9 +159,8 @@ def _bucket_starts(start: datetime, end: datetime, interval: Interval) -> list[d
     bucket = _floor(start, interval)
     while bucket < end:
         if len(starts) == MAX_BUCKETS:
-            raise ValidationFailed(
-                f"The range has more than {MAX_BUCKETS} intervals; choose longer ones.", field="interval"
-            )
+            message = f"The range has more than {MAX_BUCKETS} intervals; choose longer ones."
+            raise ValidationFailed.of([FieldError("interval", message)])
         starts.append(bucket)
         bucket = _next(bucket, interval)
     return starts

@@ -43,7 +43,7 @@ def move_position(
         )
     moved = connection.execute(
         update(SpoolPosition)
-        .where(SpoolPosition.file == file, SpoolPosition.position == old, SpoolPosition.finished_at.is_(None))
+        .where(SpoolPosition.file == file, SpoolPosition.position == old)
         .values(position=new, finished_at=finished_at)
     )
     if moved.rowcount != 1:

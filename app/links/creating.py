@@ -1,7 +1,7 @@
 """Making links. Whether a code is free is for the database to say; it is never asked first."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -42,40 +42,51 @@ def check(
 
 
 def create(
-    owner_id: int,
-    fields: Mapping[str, Any],
-    *,
-    code: str | None = None,
-    domain: str | None = None,
-    code_field: str = "code",
+    owner_id: int, fields: Mapping[str, Any], *, code: str | None = None, domain: str | None = None
 ) -> Link:
     """Add a link on the host `domain`, with a random code unless one is given.
 
     `fields` are writable ones of `Link`, `tags` as names, `password` in clear. Raises as `check`, and CodeTaken.
     """
-    check(fields, code=code, domain=domain, code_field=code_field)
-    domain_id = short_urls.domain_id(domain)
-    columns = writing.prepared(fields)
-    owner = _locked(owner_id)
-    if code is not None:
-        return _insert(owner, Place(domain_id, code), columns, code_field)
-    return _insert_somewhere(owner, domain_id, columns)
-
-
-def create_at(owner_id: int, place: Place, columns: Mapping[str, Any]) -> Link:
-    """Add a link at a chosen place, from columns that are `writing.prepared`. Raises ValidationFailed, CodeTaken."""
-    codes.checked(place.code, short_urls.reserved_codes())
-    writing.check_period(columns, clock.now())
-    return _insert(_locked(owner_id), place, columns)
+    check(fields, code=code, domain=domain)
+    return _create(owner_id, fields, clock.now(), code=code, domain=domain)
 
 
 def shorten(
     owner_id: int, url: str, *, custom_code: str | None = None, expires_in: int | None = None
 ) -> Link:
     """Add a link with all else by default; `expires_in` in seconds. Raises as `create`."""
-    expires_at = None if expires_in is None else clock.now() + timedelta(seconds=expires_in)
-    fields = {"url": url, "expires_at": expires_at}
-    return create(owner_id, fields, code=custom_code, code_field="custom_code")
+    check({"url": url}, code=custom_code, code_field="custom_code")
+    now = clock.now()
+    expires_at = None if expires_in is None else now + timedelta(seconds=expires_in)
+    return _create(
+        owner_id, {"url": url, "expires_at": expires_at}, now, code=custom_code, code_field="custom_code"
+    )
+
+
+def create_at(owner_id: int, place: Place, columns: Mapping[str, Any]) -> Link:
+    """Add a link at a chosen place, from columns that are `writing.prepared`. Raises ValidationFailed, CodeTaken."""
+    codes.checked(place.code, short_urls.reserved_codes())
+    now = clock.now()
+    writing.check_period(columns, now)
+    return _insert(_locked(owner_id), place, columns, now)
+
+
+def _create(
+    owner_id: int,
+    fields: Mapping[str, Any],
+    now: datetime,
+    *,
+    code: str | None,
+    domain: str | None = None,
+    code_field: str = "code",
+) -> Link:
+    domain_id = short_urls.domain_id(domain)
+    columns = writing.prepared(fields)
+    owner = _locked(owner_id)
+    if code is not None:
+        return _insert(owner, Place(domain_id, code), columns, now, code_field)
+    return _insert_somewhere(owner, domain_id, columns, now)
 
 
 def _locked(owner_id: int) -> User:
@@ -86,18 +97,19 @@ def _locked(owner_id: int) -> User:
     return owner
 
 
-def _insert_somewhere(owner: User, domain_id: int, columns: Mapping[str, Any]) -> Link:
+def _insert_somewhere(owner: User, domain_id: int, columns: Mapping[str, Any], now: datetime) -> Link:
     reserved = short_urls.reserved_codes()
     for length in range(codes.LENGTH, codes.LENGTH + _TRIES):
         try:
-            return _insert(owner, Place(domain_id, codes.generate(reserved, length)), columns)
+            return _insert(owner, Place(domain_id, codes.generate(reserved, length)), columns, now)
         except CodeTaken:
             continue
     raise Unavailable("No free code was found; try again.")
 
 
-def _insert(owner: User, place: Place, columns: Mapping[str, Any], code_field: str = "code") -> Link:
-    now = clock.now()
+def _insert(
+    owner: User, place: Place, columns: Mapping[str, Any], now: datetime, code_field: str = "code"
+) -> Link:
     link = Link(
         owner=owner,
         owner_id=owner.id,

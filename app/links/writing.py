@@ -55,11 +55,12 @@ def prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def assign(link: Link, columns: Mapping[str, Any]) -> None:
     """Put the columns on the row; what is as it was stays unmodified."""
+    wanted = columns.get("tags", tagging.names(link)) or ()
+    if set(wanted) != set(tagging.names(link)):
+        link.tags = tagging.tags(link.owner_id, wanted)  # first: it asks, which would flush a half-changed row
     for name, value in columns.items():
         if name != "tags":
             setattr(link, name, value)
-        elif set(value or ()) != {tag.name for tag in link.tags}:
-            link.tags = tagging.tags(link.owner_id, value or ())
     if link.max_clicks is None:
         link.clicks_used = 0  # a limit that is taken away takes its count along
 

@@ -19,15 +19,6 @@ from app.web.proxy import client_address
 
 PREVIEW = "+"
 
-# What may stand in a 30x; whatever is added to every answer of the application (request id, policies) may not.
-_REDIRECT_HEADERS = {
-    "Location",
-    "Cache-Control",
-    "X-Content-Type-Options",
-    "Content-Length",
-    "Strict-Transport-Security",
-}
-
 
 class Rest(BaseConverter):
     """All that follows the prefix, slashes and line breaks too: at the visitors' door that is a code or a page
@@ -38,11 +29,12 @@ class Rest(BaseConverter):
 
 
 class FixedRedirect(Redirect):
-    """A 30x with the same small set of headers from every entrance, and an empty body."""
+    """A 30x with an empty body and the headers that every entrance sends: what the application adds to all its
+    answers (request id, policies for documents) stays off."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         headers = super().get_wsgi_headers(environ)
-        return Headers([(name, value) for name, value in headers if name in _REDIRECT_HEADERS])
+        return Headers([(name, value) for name, value in headers if name in rules.REDIRECT_HEADERS])
 
 
 def blueprint(short_prefix: str) -> Blueprint:

@@ -7,7 +7,7 @@ entrance resolves the link, asks here, takes the click that an answer costs, rec
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, auto
 
 from app.clicks.line import Kind
 from app.errors import AppError, NotFound
@@ -35,6 +35,13 @@ PREVIEW_AGENTS = (
     "Snap URL Preview",
 )
 _PREVIEW_AGENT = re.compile("|".join(map(re.escape, PREVIEW_AGENTS)), re.IGNORECASE)
+
+# All that may stand in a 30x, beside what belongs to the connection (`Date`). HSTS only where HTTPS is forced.
+# No policy is among them that binds documents, since there is none. No `Referrer-Policy` either: the target
+# learns where its visitors came from as far as the page with the link allows.
+REDIRECT_HEADERS = frozenset(
+    {"Location", "Cache-Control", "Content-Length", "X-Content-Type-Options", "Strict-Transport-Security"}
+)
 
 _NO_STORE = "no-store"
 # Browsers keep an unbounded permanent redirect for ever: no take-down, no click. 90 s spare a visitor's second
@@ -109,12 +116,7 @@ class Redirection:
 
     @property
     def headers(self) -> dict[str, str]:
-        """All headers of the answer but those of the connection (`Content-Length: 0`, `Date`) and, where HTTPS
-        is forced, `Strict-Transport-Security`.
-
-        No policy is among them that binds documents, since there is none. No `Referrer-Policy` either: the
-        target learns where its visitors came from as far as the page with the link allows.
-        """
+        """Its headers but `Content-Length: 0` and HSTS, which the entrance adds; all are in REDIRECT_HEADERS."""
         fixed = {"Cache-Control": self.cache_control, "X-Content-Type-Options": "nosniff"}
         return fixed if self.location is None else {"Location": self.location, **fixed}
 
@@ -122,9 +124,9 @@ class Redirection:
 class Page(Enum):
     """The 200 pages that stand in a redirect's place; neither shows the target, spends or records."""
 
-    PASSWORD = "password"
+    PASSWORD = auto()
     """Asks for the password."""
-    LIMITED = "limited"
+    LIMITED = auto()
     """For what fetches ahead of people, where each fetch would cost one of few clicks."""
 
 

@@ -1,7 +1,7 @@
 """The POST that brings a link's password: where it may come from, and what may stand in it."""
 
+import unicodedata
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import current_app, request
 
@@ -38,33 +38,42 @@ def password() -> str:
 
     Raises UnsupportedMediaType, MalformedJSON, PayloadTooLarge, or ValidationFailed naming the field.
     """
-    value = _fields().pop("password", None)
+    fields = _fields()
+    for name in fields:
+        if name != "password":
+            raise ValidationFailed("Unknown field.", field=name[:100])
+    value = fields.get("password")
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST:
         raise ValidationFailed(f"A password has 1 to {LONGEST} characters.", field="password")
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValidationFailed("The password is not valid Unicode text.", field="password")
+    # No link has such a password. NUL above all: HMAC pads its key with them, so that "x" and "x\0" hash alike.
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
+        raise ValidationFailed("A password has no control characters or lone surrogates.", field="password")
     return value
 
 
 def _is_own(origin: str) -> bool:
-    # The scheme is left out: behind a proxy that ends TLS ours may say http.
-    own = {request.headers.get("Host", "").lower(), urlsplit(current_app.config["PUBLIC_URL"]).netloc}
-    return urlsplit(origin.lower()).netloc in own - {""}
+    """Whether `origin` is this host or PUBLIC_URL's. Schemes are left out: behind a proxy ours may say http."""
+    own = {request.headers.get("Host", ""), _host(current_app.config["PUBLIC_URL"])}
+    return _host(origin) in {host.lower() for host in own if host}
+
+
+def _host(origin: str) -> str:
+    return origin.lower().partition("://")[2]
 
 
 def _fields() -> dict[str, Any]:
-    if request.mimetype == _JSON:
-        body = strict_json.parse(request.get_data())
-        if not isinstance(body, dict):
-            raise ValidationFailed('Send an object: {"password": …}.')
-        fields = body
-    elif request.mimetype == _FORM:
-        if any(len(values) > 1 for values in request.form.listvalues()):
-            raise ValidationFailed("A field stands twice.")
-        fields = request.form.to_dict()
-    else:
+    if request.mimetype == _FORM:
+        return _form()
+    if request.mimetype != _JSON:
         raise UnsupportedMediaType(f"Send the password as {_FORM} or {_JSON}.")
-    for name in fields:
-        if name != "password":
-            raise ValidationFailed("Unknown field.", field=name[:100])
+    fields = strict_json.parse(request.get_data())
+    if not isinstance(fields, dict):
+        raise ValidationFailed("Send a JSON object with the password in it.")
     return fields
+
+
+def _form() -> dict[str, Any]:
+    for name, values in request.form.lists():
+        if len(values) > 1:
+            raise ValidationFailed("This field stands twice.", field=name[:100])
+    return request.form.to_dict()

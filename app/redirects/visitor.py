@@ -1,6 +1,7 @@
 """What a visitor's request says: for the rules, for the spool, and for the choice of page or JSON."""
 
 from flask import request
+from werkzeug.datastructures import MIMEAccept
 
 from app.clicks.recorder import Visit
 from app.redirects import rules
@@ -45,4 +46,6 @@ def wants_json() -> bool:
     specific of two equals (RFC 9110 §12.5.1).
     """
     offers = (_JSON, _PAGE) if request.mimetype == _JSON else (_PAGE, _JSON)
-    return request.accept_mimetypes.best_match(offers, default=offers[0]) == _JSON
+    # Without parameters: `application/json; charset=utf-8` means JSON.
+    ranges = [(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes]
+    return MIMEAccept(ranges).best_match(offers, default=offers[0]) == _JSON

@@ -26,4 +26,6 @@ def _secure(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
+        if current_app.config["CORS_ORIGINS"]:
+            response.vary.add("Origin")
     return response

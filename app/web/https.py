@@ -1,6 +1,8 @@
 """FORCE_HTTPS: the API refuses plain HTTP, since a redirect would come after the secret was sent in clear;
 visitors and readers are sent to https. Health and metrics answer anyhow: they are asked from inside."""
 
+from urllib.parse import quote
+
 from flask import Flask, Response, current_app, redirect, request
 
 from app.errors import HTTPSRequired
@@ -19,5 +21,11 @@ def _require() -> Response | None:
     if request.path.startswith("/api/"):
         raise HTTPSRequired()
     # The host is ours, not the Host header's: a redirect must not be somebody else's tool.
-    location = current_app.config["PUBLIC_URL"] + request.full_path.rstrip("?")
-    return redirect(location, 301)  # type: ignore[return-value]
+    return redirect(current_app.config["PUBLIC_URL"] + _target(), 301)  # type: ignore[return-value]
+
+
+def _target() -> str:
+    """Path and query as they came, escaped anew: WSGI has decoded the path, so a line break may stand in it."""
+    path = quote(request.environ["PATH_INFO"].encode("latin-1"), safe="/!$&'()*+,:;=@")
+    query = quote(request.query_string, safe="/!$&'()*+,:;=@?%")
+    return f"{path}?{query}" if query else path

@@ -23,6 +23,7 @@ from app.logs import log
 from app.web.proxy import client_address
 
 _RETRY_STORE = 1.0  # seconds for which a store that failed is not asked again
+_TTL_ROUNDING = 0.5  # seconds by which Redis may call a window shorter than it is
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,23 @@ class Bucket:
 
 
 @dataclass
-class _Fallback:
-    """Counts in this process while the store is down: laxer over several processes, never off."""
+class _Counters:
+    """Where an application counts: in the store, and while that is down in this process, which is laxer over
+    several processes but never off."""
 
-    limiter: RateLimiter
-    until: float = 0.0
+    store: RateLimiter
+    fallback: RateLimiter
+    down_until: float = 0.0
 
     @property
-    def active(self) -> bool:
-        return time.monotonic() < self.until
+    def store_is_down(self) -> bool:
+        return time.monotonic() < self.down_until
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["limits_fallback"] = _Fallback(FixedWindowRateLimiter(MemoryStorage()))
+    if app.config["RATELIMIT_ENABLED"]:
+        # Taken now: the module's limiter is that of the application made last.
+        app.extensions["limits"] = _Counters(limiter.limiter, FixedWindowRateLimiter(MemoryStorage()))
     app.after_request(_send)
     if shares_nothing(app):
         log.warning("several web processes without REDIS_URL: each counts its own limits")
@@ -76,29 +81,31 @@ def spend(bucket: Bucket) -> None:
         (bucket.name, item, *window) for item, window in zip(items, windows, strict=True)
     )
     if not passed:
-        wait = max(reset for reset, remaining in windows if remaining <= 0)
-        raise RateLimited(math.ceil(wait))
+        # None is used up where the window ended between the two questions.
+        wait = max((reset for reset, remaining in windows if remaining <= 0), default=0.0)
+        raise RateLimited(math.ceil(wait + (_TTL_ROUNDING if current_app.config["REDIS_URL"] else 0.0)))
 
 
 def _hit(bucket: Bucket, items: list[RateLimitItem]) -> tuple[bool, list[tuple[float, int]]]:
     """Spend from each rate; return whether all let it pass, and (seconds to reset, remaining) of each."""
-    fallback: _Fallback = current_app.extensions["limits_fallback"]
-    if not fallback.active:
+    counters: _Counters = current_app.extensions["limits"]
+    if not counters.store_is_down:
         try:
-            return _hit_in(limiter.limiter, bucket, items)
+            return _hit_in(counters.store, bucket, items)
         except Exception as error:  # each store has its own errors
-            fallback.until = time.monotonic() + _RETRY_STORE
+            counters.down_until = time.monotonic() + _RETRY_STORE
             log.warning("limiter store unavailable, counting in this process", error=type(error).__name__)
-    return _hit_in(fallback.limiter, bucket, items)
+    return _hit_in(counters.fallback, bucket, items)
 
 
 def _hit_in(
     counter: RateLimiter, bucket: Bucket, items: list[RateLimitItem]
 ) -> tuple[bool, list[tuple[float, int]]]:
-    passed = [counter.hit(item, bucket.name, bucket.key) for item in items]
+    # Stops at the first that refuses: who knocks on in a full minute does not spend his day.
+    passed = all(counter.hit(item, bucket.name, bucket.key) for item in items)
     windows = [counter.get_window_stats(item, bucket.name, bucket.key) for item in items]
     now = time.time()
-    return all(passed), [(max(0.0, reset - now), remaining) for reset, remaining in windows]
+    return passed, [(max(0.0, reset - now), remaining) for reset, remaining in windows]
 
 
 def _send(response: Response) -> Response:

@@ -1,6 +1,7 @@
 """Gunicorn's thread worker, with its own errors (bad request line, oversized head, ...) in the one shape."""
 
 import socket
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from app import errors
 from app.errors import AppError
 from app.ids import opaque_id
+from app.web import headers
 from app.web.errors import header_text, payload
 
 
@@ -34,6 +36,9 @@ _REFUSALS: tuple[tuple[type[Exception], type[AppError]], ...] = (
     (wire.UnsupportedTransferCoding, NotImplementedHere),
     (wire.ForbiddenProxyRequest, errors.Forbidden),
     (wire.ConfigurationProblem, errors.InternalError),
+    # These two are ours: a header that the application tried to send.
+    (wire.InvalidResponseHeader, errors.InternalError),
+    (wire.InvalidResponseHeaderName, errors.InternalError),
     (wire.ParseException, BadRequest),
 )
 
@@ -57,14 +62,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 def _response(refusal: AppError) -> bytes:
     request_id = opaque_id("req")
     body = orjson.dumps(payload(refusal, request_id))
-    head = (
-        f"HTTP/1.1 {refusal.status} {header_text(refusal.code)}\r\n"
-        "Connection: close\r\n"
-        "Content-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        f"X-Request-ID: {request_id}\r\n"
-        f"X-Error-Code: {refusal.code}\r\n"
-        f"X-Error-Message: {header_text(refusal.message)}\r\n\r\n"
-    )
-    return head.encode("ascii") + body
+    fields = {
+        "Connection": "close",
+        "Content-Type": "application/json",
+        "Content-Length": len(body),
+        "Cache-Control": "no-store",
+        **headers.ALWAYS,
+        **headers.UNLESS_SET,
+        "X-Request-ID": request_id,
+        "X-Error-Code": refusal.code,
+        "X-Error-Message": header_text(refusal.message),
+    }
+    lines = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join((*lines, "\r\n")).encode("ascii") + body

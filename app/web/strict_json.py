@@ -1,7 +1,7 @@
 """JSON as strict on the way in as RFC 8259 and I-JSON (RFC 7493) let it be, and fast on the way out."""
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 from flask import Flask
@@ -41,8 +41,7 @@ def parse(body: bytes) -> Any:
         raise MalformedJSON("The body is nested too deeply.") from None
     except ValueError:  # JSONDecodeError, UnicodeDecodeError, and integers of thousands of digits
         raise MalformedJSON() from None
-    if isinstance(value, _Refused):
-        _refuse(None, value)
+    _refuse_numbers(None, value)
     return value
 
 
@@ -62,10 +61,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise MalformedJSON("A key in the body is not Unicode text.")
         if key in result:
             raise MalformedJSON(f"The key {key[:100]} stands twice.", field=key[:100])
-        inner = value if isinstance(value, list) else [value]
-        for element in inner:
-            if isinstance(element, _Refused):
-                _refuse(key, element)
+        _refuse_numbers(key, value)
         result[key] = value
     return result
 
@@ -78,5 +74,12 @@ def _is_text(key: str) -> bool:
     return True
 
 
-def _refuse(key: str | None, number: str) -> NoReturn:
-    raise MalformedJSON(f"{number} is not a JSON number.", field=key and key[:100])
+def _refuse_numbers(key: str | None, value: Any) -> None:
+    """Raise MalformedJSON naming `key` for a refused number that is `value` or stands in its lists."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, _Refused):
+            raise MalformedJSON(f"{found} is not a JSON number.", field=key and key[:100])
+        if isinstance(found, list):
+            waiting.extend(found)

@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.api import fields
 from app.api.specification import HEADERS, SECURITY_SCHEMES, ErrorSchema
-from app.api.v1 import auth, links, shorten, users
+from app.api.v1 import auth, links, shorten, stats, users
 
 PREFIX = "/api/v1"
 DESCRIPTION = """\
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
         api.spec.components.security_scheme(name, scheme)
     for name, header in HEADERS.items():
         api.spec.components.header(name, header)
-    for module in (auth, users, shorten, links):
+    for module in (auth, users, shorten, links, stats):
         api.register_blueprint(module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}")
     app.extensions["openapi"] = {"v1": api.spec}
 

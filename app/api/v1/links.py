@@ -1,9 +1,160 @@
-from app.api.access import signed_in
-from app.api.blueprint import Blueprint
+"""/links: one's links."""
 
-blueprint = Blueprint("v1_links", __name__, url_prefix="/links")
+from collections.abc import Sequence
+from dataclasses import fields as fields_of
+from typing import Any
+
+from app.api import pagination
+from app.api.access import current_principal, signed_in
+from app.api.blueprint import Blueprint, raises
+from app.api.v1.schemas.link_input import CODE_PATTERN, LinkCreate, LinkPatch, LinkReplace
+from app.api.v1.schemas.links import (
+    DomainQuery,
+    LinkList,
+    LinkListQuery,
+    LinkOut,
+    LinkQuery,
+    WithClicks,
+    link_href,
+)
+from app.clicks.stats import link_totals
+from app.errors import Conflict, Forbidden
+from app.links import creating, editing, finding, listing, removing
+from app.links.codes import CodeTaken
+from app.links.listing import Filters
+from app.links.models import Link
+from app.links.removing import RestoreTooLate
+from app.links.short_urls import place
+from app.web import limits
+
+blueprint = Blueprint("v1_links", __name__, url_prefix="/links", description="One's links.")
+
+CODE = [
+    {
+        "in": "path",
+        "name": "code",
+        "required": True,
+        "description": "The link's code.",
+        "schema": {"type": "string", "pattern": CODE_PATTERN},
+        "example": "spring",
+    }
+]
+LOCATION = {"Location": {"description": "The path of the new link.", "schema": {"type": "string"}}}
+_PAGES = {"Link": {"description": "The first and the next page (RFC 8288).", "schema": {"type": "string"}}}
+
+
+@blueprint.post("")
+@signed_in
+@raises(CodeTaken)
+@blueprint.arguments(LinkCreate)
+@blueprint.response(201, LinkOut, headers=LOCATION)
+def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
+    """Make a link."""
+    spend_create()
+    code, domain = fields.pop("code"), fields.pop("domain")
+    link = creating.create(current_principal().user_id, fields, code=code, domain=domain)
+    return link, location(link)
 
 
 @blueprint.get("")
 @signed_in
-def list_links(): ...
+@raises(Forbidden)
+@blueprint.arguments(LinkListQuery, location="query")
+@blueprint.response(200, LinkList, headers=_PAGES)
+def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """List one's links.
+
+    Follow `_links.next` until there is none: the list neither repeats nor skips a link while others come and go.
+    """
+    filters = Filters(**{field.name: query.get(field.name) for field in fields_of(Filters)})
+    after = pagination.position(query)
+    page = listing.page(current_principal(), filters, query["sort"], after, query["limit"])
+    return pagination.answer(page, _shown(page.items, query.get("embed")), query)
+
+
+@blueprint.get("/<code>", parameters=CODE)
+@signed_in
+@blueprint.arguments(LinkQuery, location="query")
+@blueprint.response(200, LinkOut)
+def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
+    """Read a link."""
+    link = finding.own(current_principal().user_id, place(code, query.get("domain")))
+    return _shown([link], query.get("embed"))[0]
+
+
+@blueprint.put("/<code>", parameters=CODE)
+@signed_in
+@raises(CodeTaken, Conflict)
+@blueprint.arguments(DomainQuery, location="query")
+@blueprint.arguments(LinkReplace)
+@blueprint.response(201, LinkOut, headers=LOCATION)
+@blueprint.response(200, LinkOut)
+def put_link(query: dict[str, Any], fields: dict[str, Any], code: str) -> tuple[Link, int, dict[str, str]]:
+    """Replace a link, or make one with this code.
+
+    What is absent gets its default. The read-only fields of a link are accepted and ignored, so that what GET
+    showed can be changed and sent back. GET cannot show the password: where `password` is absent,
+    `"has_password": true` keeps the one that is set; without either the link has none.
+    """
+    owner_id, at = current_principal().user_id, place(code, query.get("domain"))
+    if not finding.exists(owner_id, at):
+        spend_create()
+    link, created = editing.put(owner_id, at, fields)
+    return (link, 201, location(link)) if created else (link, 200, {})
+
+
+@blueprint.patch("/<code>", parameters=CODE)
+@signed_in
+@raises(Conflict)
+@blueprint.arguments(DomainQuery, location="query")
+@blueprint.arguments(LinkPatch)
+@blueprint.response(200, LinkOut)
+def patch_link(query: dict[str, Any], changes: dict[str, Any], code: str) -> Link:
+    """Change a link.
+
+    A JSON merge patch (RFC 7396): what is absent stays, null clears, `tags` are replaced as a whole.
+    """
+    return editing.edit(current_principal().user_id, place(code, query.get("domain")), changes)
+
+
+@blueprint.delete("/<code>", parameters=CODE)
+@signed_in
+@blueprint.arguments(DomainQuery, location="query")
+@blueprint.response(204)
+def delete_link(query: dict[str, Any], code: str) -> None:
+    """Delete a link.
+
+    Its code stays taken. For 30 days, unless this service is set otherwise, it can be restored.
+    """
+    removing.remove(current_principal().user_id, place(code, query.get("domain")))
+
+
+@blueprint.post("/<code>/restore", parameters=CODE)
+@signed_in
+@raises(RestoreTooLate)
+@blueprint.arguments(DomainQuery, location="query")
+@blueprint.response(200, LinkOut)
+def restore_link(query: dict[str, Any], code: str) -> Link:
+    """Restore a deleted link.
+
+    `GET /links?status=deleted` lists what can be restored.
+    """
+    return removing.restore(current_principal().user_id, place(code, query.get("domain")))
+
+
+def spend_create() -> None:
+    """Take one from the caller's bucket for new links, whichever call makes them. Raises RateLimited."""
+    limits.spend(limits.Bucket("create", "LIMIT_CREATE", current_principal().user))
+
+
+def location(link: Link) -> dict[str, str]:
+    """The header that says where a new link is."""
+    return {"Location": link_href(link)}
+
+
+def _shown(links: Sequence[Link], embed: str | None) -> list[Link | WithClicks]:
+    """The links, each with its totals where they are to be embedded."""
+    if embed is None:
+        return list(links)
+    totals = link_totals([link.id for link in links])
+    return [WithClicks(link, totals[link.id]) for link in links]

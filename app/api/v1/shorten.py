@@ -1,3 +1,34 @@
-from app.api.blueprint import Blueprint
+"""/shorten: the short way to a short URL."""
 
-blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten")
+from typing import Any
+
+from app.api.access import current_principal, signed_in
+from app.api.blueprint import Blueprint, raises
+from app.api.v1.links import LOCATION, location, spend_create
+from app.api.v1.schemas.shorten import Shorten, Shortened
+from app.links import creating, short_urls
+from app.links.codes import CodeTaken
+
+blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description="Shorten a URL.")
+
+
+@blueprint.post("")
+@signed_in
+@raises(CodeTaken)
+@blueprint.arguments(Shorten)
+@blueprint.response(201, Shortened, headers=LOCATION)
+def shorten(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Shorten a URL.
+
+    Makes a link with everything else by default; `PATCH` its `Location` to change that.
+    """
+    spend_create()
+    link = creating.shorten(current_principal().user_id, **fields)
+    shortened = {
+        "short_url": short_urls.short_url(link),
+        "code": link.code,
+        "url": link.url,
+        "created_at": link.created_at,
+        "expires_in": fields["expires_in"],
+    }
+    return shortened, location(link)

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from app import database
 from app.clicks.ingest import Ingester
-from app.clicks.models import Click, ClickCount, SpoolPosition
+from app.clicks.models import ClickCount, SpoolPosition
 from app.clicks.quarantine import Quarantine
 from app.clicks.retention import delete_old_clicks, tidy_spool
 from tests.integration.clicks.conftest import Finished, click, drain, queries
@@ -93,7 +93,3 @@ def test_no_days_keep_clicks_for_ever(ingester: Ingester, finished: Finished) ->
     drain(ingester)
     assert delete_old_clicks(0) == 0
     assert queries() == ["ancient"]
-
-
-def test_old_clicks_are_found_by_an_index() -> None:
-    assert any("at" == next(iter(index.columns)).name for index in Click.__table__.indexes)

@@ -192,6 +192,7 @@ def test_headers_of_a_redirect_are_these_and_no_more() -> None:
     fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     assert Redirection(302, TARGET, "no-store").headers == {"Location": TARGET, **fixed}
     assert Redirection(302, None, "no-store").headers == fixed
+    assert set(Redirection(302, TARGET, "no-store").headers) <= rules.REDIRECT_HEADERS
 
 
 @pytest.mark.parametrize(

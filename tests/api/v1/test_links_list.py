@@ -1,0 +1,276 @@
+"""GET /links."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, insert
+
+from app import database
+from app.accounts.models import User
+from app.extensions import db
+from app.links import creating
+from app.links.models import Link
+from tests.conftest import Caller
+from tests.making import URL, add_domain, change_link, follow, from_now, internal_id, make_link, set_role
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def codes(caller: Caller, query: str = "") -> list[str]:
+    """All codes of a list, page after page."""
+    href = f"/links?{query}"
+    found: list[str] = []
+    for _ in range(100):
+        answer = follow(caller, href)
+        assert answer.status_code == 200, answer.text
+        found += [link["code"] for link in answer.json["items"]]
+        if "next" not in answer.json["_links"]:
+            return found
+        href = answer.json["_links"]["next"]["href"]
+    raise AssertionError("the list has no end")
+
+
+def put_links(app: Flask, owner: Caller, *links: dict[str, Any]) -> None:
+    """Store links as they are, code `c0`, `c1`, ... unless one is given."""
+    made = {"owner_id": internal_id(app, owner), "url": URL, "created_at": NOW, "updated_at": NOW}
+    with app.app_context(), database.writing() as connection:
+        for number, link in enumerate(links):
+            connection.execute(insert(Link), [{**made, "code": f"c{number}", **link}])
+
+
+@contextmanager
+def statements(app: Flask) -> Iterator[list[str]]:
+    """The statements sent in the meantime, but those that begin and end a transaction."""
+    seen: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith(("PRAGMA", "BEGIN")):
+            seen.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", record)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", record)
+
+
+def test_list_is_ones_own_newest_first_each_as_it_is_read(alice: Caller, bob: Caller) -> None:
+    made = [make_link(alice, tags=["a"]) for _ in range(3)]
+    make_link(bob)
+    answer = alice.get("/links")
+    assert answer.status_code == 200
+    assert answer.json["items"] == made[::-1]
+    assert answer.json["page"] == {"limit": 20, "next_cursor": None, "has_more": False}
+    assert answer.json["_links"] == {"self": {"href": "/api/v1/links"}}
+    assert answer.headers["Link"] == '</api/v1/links>; rel="first"'
+    assert alice.call("HEAD", "/links").status_code == 200
+
+
+def test_pages_are_walked_by_body_and_by_header(app: Flask, alice: Caller) -> None:
+    put_links(app, alice, *[{} for _ in range(25)])
+    seen: list[str] = []
+    path = "/links?limit=10&sort=code&q=EXAMPLE"
+    for has_more in (True, True, False):
+        answer = follow(alice, path)
+        page = answer.json["page"]
+        seen += [link["code"] for link in answer.json["items"]]
+        assert (page["limit"], page["has_more"]) == (10, has_more)
+        assert (page["next_cursor"] is not None) == has_more
+        relations = dict(
+            reversed(part) for part in re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"])
+        )
+        assert relations.pop("first") == "/api/v1/links?limit=10&sort=code&q=EXAMPLE"
+        if has_more:
+            assert relations["next"] == answer.json["_links"]["next"]["href"]
+            path = relations["next"]
+            assert alice.get(f"/links?limit=10&sort=code&q=EXAMPLE&cursor={page['next_cursor']}").json
+        assert follow(alice, answer.json["_links"]["self"]["href"]).json == answer.json
+    assert seen == sorted(f"c{number}" for number in range(25))
+
+
+def test_each_sort_is_total_in_both_directions(app: Flask, alice: Caller) -> None:
+    titles = [None, "b", "", "B", "é", "a", None]
+    put_links(app, alice, *[{"title": title} for title in titles])
+    with_titles = sorted(range(len(titles)), key=lambda number: (titles[number] or "", number))
+    expected = {
+        "created_at": [f"c{number}" for number in range(len(titles))],
+        "updated_at": [f"c{number}" for number in range(len(titles))],
+        "code": [f"c{number}" for number in range(len(titles))],
+        "title": [f"c{number}" for number in with_titles],
+    }
+    for sort, order in expected.items():
+        for limit in (1, 3, 100):
+            assert codes(alice, f"sort={sort}&limit={limit}") == order
+            assert codes(alice, f"sort=-{sort}&limit={limit}") == order[::-1]
+
+
+def test_times_sort_by_what_they_are(app: Flask, alice: Caller) -> None:
+    put_links(
+        app,
+        alice,
+        {"created_at": NOW.replace(day=3), "updated_at": NOW.replace(day=4)},
+        {"created_at": NOW.replace(day=1), "updated_at": NOW.replace(day=9)},
+        {"created_at": NOW.replace(day=2), "updated_at": NOW.replace(day=2)},
+    )
+    assert codes(alice) == codes(alice, "sort=-created_at") == ["c0", "c2", "c1"]
+    assert codes(alice, "sort=updated_at&limit=1") == ["c2", "c0", "c1"]
+
+
+def test_q_finds_a_part_of_code_title_or_url_in_any_case(app: Flask, alice: Caller) -> None:
+    put_links(
+        app,
+        alice,
+        {"code": "Summer"},
+        {"title": "The SUMMER sale"},
+        {"url": "https://example.com/summer"},
+        {"code": "x", "title": "100% off_now"},
+        {"code": "y", "title": "100 percent / offsnow"},
+        {"code": "z", "notes": "summer"},
+    )
+    found = {
+        "sUmMeR": {"Summer", "c1", "c2"},
+        "100%": {"x"},
+        "f_n": {"x"},
+        "%": {"x"},
+        "/ o": {"y"},
+        "\\": set(),
+        "nothing": set(),
+    }
+    for q, expected in found.items():
+        assert set(codes(alice, f"q={quote(q)}")) == expected, q
+
+
+def test_filters_narrow_and_combine(app: Flask, alice: Caller) -> None:
+    add_domain(app, "go.example.org")
+    make_link(alice, code="one", tags=["a", "b"])
+    make_link(alice, code="two", tags=["A"], enabled=False)
+    make_link(alice, code="three", tags=["a"], enabled=False, domain="go.example.org")
+    cases = {
+        "tag=a": {"one", "three"},
+        "tag=A": {"two"},
+        "tag=%20b%20": {"one"},
+        "tag=ab": set(),
+        "status=disabled": {"two", "three"},
+        "status=active": {"one"},
+        "domain=go.example.org": {"three"},
+        "domain=SHO.rt": {"one", "two"},
+        "tag=a&status=disabled&q=THR": {"three"},
+        "tag=a&status=disabled&domain=sho.rt": set(),
+    }
+    for query, expected in cases.items():
+        assert set(codes(alice, query)) == expected, query
+
+
+def test_status_lists_exactly_those_in_the_state(app: Flask, alice: Caller) -> None:
+    states: dict[str, dict[str, Any]] = {
+        "blocked": {"blocked_reason": "phishing"},
+        "disabled": {"enabled": False},
+        "scheduled": {"starts_at": datetime(2099, 1, 1, tzinfo=UTC)},
+        "expired": {"expires_at": NOW.replace(year=2020)},
+        "exhausted": {"max_clicks": 2, "clicks_used": 2},
+        "active": {"max_clicks": 2, "clicks_used": 1},
+    }
+    put_links(app, alice, *[{**columns, "code": status} for status, columns in states.items()])
+    make_link(alice, code="deleted")
+    alice.delete("/links/deleted")
+    for status in [*states, "deleted"]:
+        [link] = alice.get(f"/links?status={status}").json["items"]
+        assert link["code"] == link["status"] == status
+    assert set(codes(alice)) == set(states)
+
+
+def test_period_of_creation_has_its_beginning_and_not_its_end(app: Flask, alice: Caller) -> None:
+    put_links(app, alice, *[{"created_at": NOW.replace(hour=hour)} for hour in (10, 11, 12)])
+    assert codes(alice, "created_from=2026-05-01T11:00:00Z&sort=created_at") == ["c1", "c2"]
+    assert codes(alice, "created_to=2026-05-01T11:00:00Z") == ["c0"]
+    offset = quote("2026-05-01T13:00:00+02:00")
+    assert codes(alice, f"created_from={offset}&created_to=2026-05-01T12:00:00Z") == ["c1"]
+
+
+def test_others_links_are_for_managers(app: Flask, alice: Caller, bob: Caller) -> None:
+    make_link(alice, code="hers")
+    make_link(bob, code="his")
+    for owner in ("all", alice.id, "usr_nobody"):
+        answer = bob.get(f"/links?owner={owner}")
+        assert (answer.status_code, answer.json["error"]["code"]) == (403, "FORBIDDEN")
+    assert codes(bob, f"owner={bob.id}") == ["his"]
+    for role in ("manager", "admin"):
+        set_role(app, bob, role)
+        assert codes(bob) == ["his"]
+        assert codes(bob, f"owner={alice.id}") == ["hers"]
+        assert codes(bob, "owner=all&sort=code") == ["hers", "his"]
+        assert codes(bob, "owner=usr_nobody") == []
+        assert bob.get("/links?owner=all&q=her").json["items"][0]["owner"] == alice.id
+
+
+def test_cursor_is_good_for_its_own_list_only(app: Flask, alice: Caller, bob: Caller) -> None:
+    for caller in (alice, bob):
+        for _ in range(3):
+            make_link(caller)
+    cursor = alice.get("/links?limit=1").json["page"]["next_cursor"]
+    head, _, signature = cursor.rpartition(".")
+    swapped = signature[::-1]
+    refused = [
+        (alice, f"cursor={cursor}&sort=created_at"),
+        (alice, f"cursor={cursor}&q=example"),
+        (alice, f"cursor={cursor}&status=active"),
+        (bob, f"cursor={cursor}"),
+        (alice, f"cursor={head}.{swapped}"),
+        (alice, f"cursor={head}"),
+        (alice, f"cursor=A{cursor}"),
+        (alice, "cursor=1"),
+        (alice, "cursor=.."),
+        (alice, "cursor=" + "x" * 3001),
+    ]
+    for caller, query in refused:
+        answer = caller.get(f"/links?{query}")
+        assert answer.status_code == 400, query
+        assert answer.json["error"]["field"] == "cursor"
+    for free in ("limit=2", "limit=2&embed=clicks", "sort=-created_at"):
+        assert alice.get(f"/links?cursor={cursor}&{free}").status_code == 200, free
+
+
+def test_cursor_of_the_longest_title_fits_into_a_url(app: Flask, alice: Caller) -> None:
+    emoji = "\N{GRINNING FACE}"
+    titles = ["".join(chr(0x1F600 + (number * step) % 64) for step in range(255)) for number in (7, 11)]
+    put_links(app, alice, *[{"title": title} for title in titles])
+    q = quote("".join(chr(0x1F600 + (11 * step) % 64) for step in range(100)))
+    assert codes(alice, "sort=title&limit=1") == codes(alice, "sort=title")
+    assert codes(alice, f"sort=title&limit=1&q={q}&tag={quote(emoji * 50)}") == []
+    assert codes(alice, f"sort=title&limit=1&q={q}") == ["c1"]
+
+
+@pytest.mark.parametrize("embed", ["", "&embed=clicks"])
+def test_hundred_links_with_tags_take_four_statements_at_most(app: Flask, alice: Caller, embed: str) -> None:
+    owner_id = internal_id(app, alice)
+    with app.app_context():
+        for number in range(100):
+            creating.create(owner_id, {"url": URL, "tags": [f"t{number % 7}", "all"]}, code=f"c{number}")
+        db.session.commit()
+    with statements(app) as seen:
+        answer = alice.get(f"/links?limit=100{embed}")
+    assert len(answer.json["items"]) == 100
+    assert all(len(link["tags"]) == 2 for link in answer.json["items"])
+    assert 1 < len(seen) <= 4, seen
+
+
+def test_links_expire_in_lists_as_they_do_when_read(app: Flask, alice: Caller) -> None:
+    make_link(alice, code="soon", expires_at=from_now(hours=1))
+    assert codes(alice, "status=active") == ["soon"]
+    change_link(app, "soon", expires_at=NOW.replace(year=2020))
+    assert codes(alice, "status=expired") == ["soon"]
+    assert alice.get("/links/soon").json["status"] == "expired"
+
+
+def test_owner_of_all_is_no_user(app: Flask, alice: Caller) -> None:
+    """`all` can be no user's id: ids have a prefix."""
+    with app.app_context():
+        assert all(user.public_id.startswith("usr_") for user in db.session.query(User))

@@ -1,0 +1,69 @@
+"""Two web processes: what one of them changed, the other one knows at its next request."""
+
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.service import Service
+
+CALLS = 20  # that a user may make in the test of limits
+
+
+@pytest.fixture
+def service(start, sqlite_url, valkey_url) -> Service:
+    on = {"RATELIMIT_ENABLED": "true", "REDIS_URL": valkey_url, "LIMIT_USER": f"{CALLS}/day"}
+    return start(sqlite_url, WEB_WORKERS="2", **on)
+
+
+@pytest.fixture
+def connections(service):
+    """A keep-alive connection to each web process."""
+    with ExitStack() as stack:
+        found: dict[int, HTTPConnection] = {}
+        for _ in range(200):
+            connection = stack.enter_context(closing(service.connect()))
+            service.call("GET", "/healthz", connection=connection)
+            own = connection.sock.getsockname()[1]
+            owner = next(pid for pid in service.web_processes() if own in service.clients(pid))
+            found.setdefault(owner, connection)
+            if len(found) == 2:
+                break
+        assert len(found) == 2, "all connections went to one process"
+        yield list(found.values())
+
+
+def test_an_ended_session_is_over_in_every_process_at_once(service, connections):
+    token = service.sign_up()
+    for connection in connections:
+        assert service.call("GET", "/api/v1/users/me", token=token, connection=connection).status == 200
+    logout = service.call("POST", "/api/v1/auth/logout", token=token, connection=connections[0])
+    assert logout.status == 204
+    for connection in connections:
+        assert service.call("GET", "/api/v1/users/me", token=token, connection=connection).status == 401
+
+
+def test_a_changed_password_ends_the_other_session_in_every_process_at_once(service, connections):
+    token = service.sign_up()
+    account = {"email": "ada@example.org", "password": PASSWORD}
+    other = service.call("POST", "/api/v1/auth/login", body=account).json["access_token"]
+    for connection in connections:
+        assert service.call("GET", "/api/v1/users/me", token=other, connection=connection).status == 200
+    change = {"current_password": PASSWORD, "new_password": "another horse, another battery"}
+    changed = service.call(
+        "PUT", "/api/v1/users/me/password", token=token, body=change, connection=connections[0]
+    )
+    assert changed.status == 204
+    for connection in connections:
+        assert service.call("GET", "/api/v1/users/me", token=other, connection=connection).status == 401
+        assert service.call("GET", "/api/v1/users/me", token=token, connection=connection).status == 200
+
+
+def test_processes_share_the_limits(service, connections):
+    token = service.sign_up()
+    statuses = [
+        service.call("GET", "/api/v1/users/me", token=token, connection=connections[turn % 2]).status
+        for turn in range(CALLS + 2)
+    ]
+    assert statuses == [200] * CALLS + [429] * 2

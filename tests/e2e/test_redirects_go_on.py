@@ -1,0 +1,78 @@
+"""Redirects wait for nobody: not for a writer, not for the worker; what they record is counted later."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.e2e.processes import eventually
+from tests.service import Service
+
+TABLES = "links, clicks, click_counts, click_facets, spool_positions, sessions, guesses"
+VISITS = 100
+LONGER_THAN_THE_WORKER_PAUSES = 1.0  # seconds
+SHOWS_WITHIN = 2.0  # seconds, the promise of the contract
+
+
+@contextmanager
+def writing_elsewhere(url: str) -> Iterator[None]:
+    """Hold a transaction that keeps every other writer out and lets readers in."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.rollback()
+        connection.close()
+        return
+    with psycopg.connect(url.replace("+psycopg", "")) as held:
+        held.execute(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE")
+        yield
+        held.rollback()
+
+
+def visit(service: Service, code: str, times: int = VISITS) -> int:
+    """Follow the link; return how often it led on."""
+    connection = service.connect()
+    answers = [service.visit(code, connection=connection).status for _ in range(times)]
+    connection.close()
+    return answers.count(302)
+
+
+@pytest.fixture
+def token(service: Service) -> str:
+    return service.sign_up()
+
+
+@pytest.fixture
+def code(service: Service, token: str) -> str:
+    return service.link(token)
+
+
+def test_redirects_answer_while_somebody_writes_and_are_counted_afterwards(
+    service, token, code, database_url
+):
+    followed = 0
+    with writing_elsewhere(database_url):
+        end = time.monotonic() + LONGER_THAN_THE_WORKER_PAUSES
+        while time.monotonic() < end:
+            followed += visit(service, code, 10)
+        # Nobody else could write all the while, and all these redirects were answered nevertheless.
+        assert service.clicks(token, code) == 0
+    assert followed >= 10
+    eventually(lambda: service.clicks(token, code) == followed)
+
+
+def test_redirects_answer_without_a_worker_and_are_counted_by_the_next(service, token, code):
+    assert service.worker.stop() == 0
+    assert visit(service, code) == VISITS
+    assert service.clicks(token, code) == 0
+    service.restart_worker()
+    eventually(lambda: service.clicks(token, code) == VISITS)
+
+
+def test_a_click_shows_in_the_stats_within_two_seconds(service, token, code):
+    visit(service, code, 1)
+    eventually(lambda: service.clicks(token, code) == 1, SHOWS_WITHIN)

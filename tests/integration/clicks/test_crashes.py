@@ -1,0 +1,136 @@
+"""Writers and workers killed -9 amid their work: what was answered is stored, and nothing twice."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.clicks.countries import countries
+from app.clicks.ingest import Ingester
+from app.clicks.spool import Spool
+from tests.integration.clicks.conftest import click, drain, queries
+from tests.unit.clicks.conftest import fork
+
+ROOT = Path(__file__).absolute().parents[3]
+WORKER = """
+import threading
+from app import create_app
+from app.clicks.worker import run_worker
+from config import load
+
+with create_app(load()).app_context():
+    run_worker(threading.Event(), [])
+"""
+
+
+class Writer:
+    """A process that appends clicks as fast as it is let, and tells each one that is safe."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self._answers, tell = os.pipe()
+        self.answered: list[str] = []
+        self._pid = fork(lambda: self._write(name, directory, tell))
+        os.close(tell)
+
+    def kill(self) -> None:
+        """Kill -9 and note what it had answered, a last line that was cut off left out."""
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        with os.fdopen(self._answers) as answers:
+            self.answered = answers.read().rpartition("\n")[0].split()
+
+    @staticmethod
+    def _write(name: str, directory: Path, tell: int) -> None:
+        spool = Spool(directory, max_bytes=50_000)  # some 300 lines: rotation is part of it
+        for number in range(1_000_000):
+            assert spool.append(click(f"{name}-{number}"))
+            os.write(tell, f"{name}-{number}\n".encode())
+            time.sleep(0.0005)
+
+
+@pytest.fixture
+def worker(settings: dict[str, str]) -> Iterator["Worker"]:
+    one = Worker(settings)
+    yield one
+    one.kill()
+
+
+class Worker:
+    """A real worker process, which can be killed and started again."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self._environment = {**os.environ, **settings, "LOG_LEVEL": "ERROR"}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=self._environment)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def wait_for_more_than(rows: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(queries()) <= rows:
+        assert time.monotonic() < deadline, "the worker stores nothing"
+        time.sleep(0.02)
+
+
+def test_what_was_answered_is_stored_once_whoever_is_killed(worker: Worker, spool_dir: Path) -> None:
+    chance = random.Random(11)
+    killed: list[Writer] = []
+    for turn in range(3):
+        writers = [Writer(f"{turn}{name}", spool_dir) for name in "ab"]
+        worker.start()
+        wait_for_more_than(len(queries()))
+        time.sleep(chance.random() / 2)
+        worker.kill()
+        for writer in writers:
+            time.sleep(chance.random() / 20)
+            writer.kill()
+        killed += writers
+    with Ingester(spool_dir, countries()) as ingester:
+        drain(ingester)
+    answered = {query for writer in killed for query in writer.answered}
+    stored = Counter(queries())
+    assert len(answered) > 500
+    assert answered - stored.keys() == set()
+    assert [query for query, times in stored.items() if times > 1] == []
+    # A writer may die between its write and its answer: one click more than answered, each.
+    assert len(stored) - len(answered) <= len(killed)
+    assert list(spool_dir.glob("*.spool")) == []
+
+
+def test_clicks_kept_in_memory_would_be_lost(spool_dir: Path) -> None:
+    """The control: the same killing shows the loss when 100 lines at a time are written."""
+    told, tell = os.pipe()
+
+    def write() -> None:
+        spool, kept = Spool(spool_dir), []
+        for number in range(550):
+            kept.append(click(str(number)))
+            if len(kept) == 100:
+                spool.append(b"".join(kept))
+                kept = []
+            os.write(tell, f"{number}\n".encode())
+        time.sleep(60)
+
+    pid = fork(write)
+    os.close(tell)
+    with os.fdopen(told) as answers:
+        answered = [answers.readline().strip() for _ in range(550)]
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with Ingester(spool_dir, countries()) as ingester:
+        drain(ingester)
+    assert sorted(set(answered) - set(queries())) == [str(number) for number in range(500, 550)]

@@ -1,0 +1,173 @@
+"""The worker's loop: it ingests, does its chores, survives what fails, and stops when told."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from flask import Flask, current_app
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
+
+from app import database
+from app.clicks.countries import countries
+from app.clicks.ingest import BATCH_LINES, Ingester
+from app.clicks.models import DayKey
+from app.clicks.recorder import Visit, recorder
+from app.clicks.stats import link_totals
+from app.clicks.worker import Chore, run_worker
+from app.extensions import db
+from tests.integration.clicks.conftest import FIREFOX, Finished, click, queries
+
+StartWorker = Callable[..., Callable[[], None]]
+
+
+@pytest.fixture
+def start_worker(app: Flask) -> Iterator[StartWorker]:
+    """Run a worker in a thread; what is returned stops it and waits for its end."""
+    stops: list[Callable[[], None]] = []
+
+    def start(chores: Sequence[Chore] = ()) -> Callable[[], None]:
+        told = threading.Event()
+
+        def work() -> None:
+            with app.app_context():
+                run_worker(told, chores)
+
+        def stop() -> None:
+            told.set()
+            thread.join(10)
+            assert not thread.is_alive()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        stops.append(stop)
+        return stop
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> float:
+    """Wait for `condition`; return how long it took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, "it never came true"
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def test_a_click_shows_in_the_totals_within_two_seconds(start_worker: StartWorker) -> None:
+    start_worker()
+    for number in range(1, 4):
+        recorder().record(7, "click", Visit("193.99.144.7", user_agent=FIREFOX))
+        time_taken = until(lambda expected=number: fresh_humans() == expected)
+        assert time_taken < 2
+
+
+def fresh_humans() -> int:
+    with current_app.app_context():
+        return link_totals([7])[7].humans
+
+
+def test_a_backlog_of_several_batches_is_drained(start_worker: StartWorker, finished: Finished) -> None:
+    path = finished(click(str(number)) for number in range(3500))
+    start_worker()
+    until(lambda: not path.exists())
+    assert len(queries()) == 3500
+
+
+def test_other_writers_get_their_turn_beside_a_backlog(start_worker: StartWorker, finished: Finished) -> None:
+    path = finished(click(str(number)) for number in range(15_000))
+    start_worker()
+    until(queries)
+    waits = []
+    while path.exists():
+        begun = time.monotonic()
+        with database.writing() as connection:
+            connection.execute(text("DELETE FROM day_keys"))
+        waits.append(time.monotonic() - begun)
+        time.sleep(0.01)
+    assert len(waits) > 3
+    assert max(waits) < 1
+
+
+def test_chores_are_done_at_once_and_then_in_their_own_time(start_worker: StartWorker) -> None:
+    often: list[float] = []
+    once: list[float] = []
+    start_worker(
+        [
+            Chore("often", 0.2, lambda: often.append(time.monotonic())),
+            Chore("once", 3600, lambda: once.append(time.monotonic())),
+        ]
+    )
+    until(lambda: len(often) == 4)
+    assert len(once) == 1
+    assert min(later - earlier for earlier, later in pairwise(often)) >= 0.2
+
+
+def test_a_chore_that_fails_stops_nothing_else(start_worker: StartWorker, finished: Finished) -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        done.append(0)
+        raise RuntimeError("no")
+
+    with capture_logs() as logs:
+        start_worker([Chore("failing", 0.1, fail), Chore("good", 0.1, lambda: done.append(1))])
+        finished([click("a")])
+        until(lambda: queries() == ["a"] and done.count(0) > 2 and done.count(1) > 2)
+    failures = [entry for entry in logs if entry["event"] == "chore failed"]
+    assert {entry["chore"] for entry in failures} == {"failing"}
+
+
+def test_each_chore_has_a_session_of_its_own(start_worker: StartWorker) -> None:
+    seen: list[object] = []
+
+    def chore() -> None:
+        db.session.execute(select(DayKey))
+        assert not any(db.session() is other for other in seen)
+        seen.append(db.session())
+
+    start_worker([Chore("one", 0.05, chore)])
+    until(lambda: len(seen) == 3)
+
+
+def test_ingest_goes_on_when_the_database_is_back(start_worker: StartWorker, finished: Finished) -> None:
+    with database.writing() as connection:
+        connection.execute(text("ALTER TABLE click_counts RENAME TO gone"))
+    with capture_logs() as logs:
+        start_worker()
+        finished([click("a")])
+        until(lambda: len([entry for entry in logs if entry["event"] == "ingest failed; trying again"]) == 2)
+    with database.writing() as connection:
+        connection.execute(text("ALTER TABLE gone RENAME TO click_counts"))
+    until(queries)
+    assert queries() == ["a"]
+
+
+def test_a_second_worker_stands_by_and_takes_over(
+    start_worker: StartWorker, finished: Finished, spool_dir: Path
+) -> None:
+    done: list[int] = []
+    with Ingester(spool_dir, countries()):
+        start_worker([Chore("chore", 0.1, lambda: done.append(1))])
+        finished([click("a")])
+        until(lambda: len(done) >= 2)
+        assert queries() == []
+    until(queries)
+    assert queries() == ["a"]
+
+
+def test_a_worker_told_to_stop_leaves_amid_a_backlog(start_worker: StartWorker, finished: Finished) -> None:
+    path = finished(click(str(number)) for number in range(20_000))
+    stop = start_worker()
+    until(queries)
+    begun = time.monotonic()
+    stop()
+    assert time.monotonic() - begun < 2
+    assert path.exists()
+    assert len(queries()) % BATCH_LINES == 0

@@ -1,0 +1,75 @@
+"""Making what tests are about, and looking at what is stored, past the API."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from app import clock, database
+from app.accounts.models import User
+from app.extensions import db
+from app.links import domains
+from app.links.models import Link
+from tests.conftest import Caller
+
+URL = "https://example.com/"
+
+
+def make_link(caller: Caller, **fields: Any) -> dict[str, Any]:
+    """Make a link through the API; return it as answered."""
+    answer = caller.post("/links", json={"url": URL, **fields})
+    assert answer.status_code == 201, answer.text
+    link: dict[str, Any] = answer.json
+    return link
+
+
+def follow(caller: Caller, href: str) -> Any:
+    """GET a href of `_links`."""
+    return caller.get(href.removeprefix("/api/v1"))
+
+
+def stored_links(app: Flask) -> list[dict[str, Any]]:
+    """Every row of `links`, seen through a new connection."""
+    with app.app_context(), database.reading() as connection:
+        return [dict(row) for row in connection.execute(select(Link.__table__).order_by(Link.id)).mappings()]
+
+
+def stored_link(app: Flask, code: str) -> dict[str, Any]:
+    """The row of the only link with this code."""
+    [row] = [row for row in stored_links(app) if row["code"] == code]
+    return row
+
+
+def change_link(app: Flask, code: str, **columns: Any) -> None:
+    """Write columns that no call of the API writes."""
+    with app.app_context(), database.writing() as connection:
+        connection.execute(update(Link).where(Link.code == code).values(**columns))
+
+
+def internal_id(app: Flask, caller: Caller) -> int:
+    with app.app_context(), database.reading() as connection:
+        return int(connection.scalar(select(User.id).where(User.public_id == caller.id)) or 0)
+
+
+def set_role(app: Flask, caller: Caller, role: str) -> None:
+    with app.app_context(), database.writing() as connection:
+        connection.execute(update(User).where(User.public_id == caller.id).values(role=role))
+
+
+def add_domain(app: Flask, host: str) -> None:
+    with app.app_context():
+        domains.add(host)
+        db.session.commit()
+
+
+def from_now(**delta: float) -> str:
+    """A time as clients write it."""
+    return f"{datetime.now(UTC) + timedelta(**delta):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def let_pass(monkeypatch: pytest.MonkeyPatch, **delta: float) -> None:
+    """Move the application's clock on from the present."""
+    later = datetime.now(UTC) + timedelta(**delta)
+    monkeypatch.setattr(clock, "now", lambda: later)

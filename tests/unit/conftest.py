@@ -1,0 +1,13 @@
+"""A Flask that is not Slugline: what a single step needs, and no database."""
+
+import pytest
+from flask import Flask
+
+from tests.conftest import SECRETS
+
+
+@pytest.fixture
+def bare() -> Flask:
+    app = Flask("bare", static_folder=None)
+    app.config.update(SECRET_KEY=SECRETS["SECRET_KEY"], PASSWORD_ROUNDS=10)
+    return app

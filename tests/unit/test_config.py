@@ -1,0 +1,293 @@
+"""config.py: what is read from the environment, and what Slugline refuses to start with."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import config
+from config import BadSetting, Config, load
+from tests.conftest import SECRETS
+
+TESTING = {"FLASK_CONFIG": "testing", **SECRETS}
+PRODUCTION = {"FLASK_CONFIG": "production", "PUBLIC_URL": "https://go.example.org", **SECRETS}
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers which variables were asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def names_of_settings() -> set[str]:
+    asked = Asked(PRODUCTION)
+    load(asked)
+    return asked.names
+
+
+def refusal(values: Mapping[str, str], otherwise: str) -> str:
+    """What the refusal says, or `otherwise` where the settings load."""
+    try:
+        load(values)
+    except BadSetting as refused:
+        return str(refused)
+    return otherwise
+
+
+BAD = [
+    ("FLASK_CONFIG", "prod"),
+    ("FLASK_CONFIG", "Production"),
+    ("SECRET_KEY", ""),
+    ("SECRET_KEY", "0123456789abcdef"),
+    ("SECRET_KEY", "aaaaaaaabbbbbbbbaaaaaaaabbbbbbbbaaaa"),
+    ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
+    ("JWT_SECRET", ""),
+    ("JWT_SECRET", "9f8e7d6c5b4a3928170605f4e3d2c1b"),
+    ("JWT_SECRET", "default-jwt-0123456789abcdef0123456789"),
+    ("JWT_SECRET", SECRETS["SECRET_KEY"]),
+    ("PUBLIC_URL", "go.example.org"),
+    ("PUBLIC_URL", "https://"),
+    ("PUBLIC_URL", "https://go.example.org/path"),
+    ("PUBLIC_URL", "https://user@go.example.org"),
+    ("PUBLIC_URL", "https://go.example.org:port"),
+    ("PUBLIC_URL", "https://go.example.org:99999"),
+    ("PUBLIC_URL", "https://go.example.org:0"),
+    ("PUBLIC_URL", "https://[::1"),
+    ("PUBLIC_URL", "https://go example.org"),
+    ("PUBLIC_URL", "https://go.example.org?x"),
+    ("PUBLIC_URL", "ftp://go.example.org"),
+    ("SHORT_PREFIX", "api"),
+    ("SHORT_PREFIX", "API"),
+    ("SHORT_PREFIX", "a/b"),
+    ("SHORT_PREFIX", ".well-known"),
+    ("SHORT_PREFIX", "s\u00e9"),
+    ("SHORT_PREFIX", "x" * 33),
+    ("DATABASE_URL", "nonsense"),
+    ("DATABASE_URL", "mysql://h/name"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "postgresql://h:port/name"),
+    ("DATABASE_URL", "postgresql+asyncpg://h/name"),
+    ("REDIS_URL", "localhost:6379"),
+    ("REDIS_URL", "http://localhost"),
+    ("REDIS_URL", "redis://localhost:port"),
+    ("DATA_DIR", f"{__file__}/var"),
+    ("SPOOL_DIR", __file__),
+    ("SPOOL_MAX_BYTES", "4095"),
+    ("WEB_BIND", "nonsense"),
+    ("WEB_BIND", "127.0.0.1"),
+    ("WEB_BIND", "127.0.0.1:99999"),
+    ("WEB_BIND", "unix:"),
+    ("WEB_WORKERS", "0"),
+    ("WEB_WORKERS", "two"),
+    ("WEB_THREADS", "257"),
+    ("PROXY_HOPS", "-1"),
+    ("PROXY_HOPS", "1.5"),
+    ("PROXY_HOPS", "\u0661"),
+    ("PROXY_HOPS", "1" * 5000),
+    ("FORCE_HTTPS", "maybe"),
+    ("CORS_ORIGINS", "*"),
+    ("CORS_ORIGINS", "https://app.example.org, null"),
+    ("CORS_ORIGINS", "https://app.example.org/path"),
+    ("CORS_ORIGINS", "https://*.example.org"),
+    ("CORS_ORIGINS", "https://app.example.org|https://evil.example"),
+    ("REGISTRATION", "Open"),
+    ("REGISTRATION_DOMAINS", "@example.org"),
+    ("PASSWORD_ROUNDS", "0"),
+    ("PASSWORD_ROUNDS", "1e6"),
+    ("ALLOW_PRIVATE_TARGETS", "2"),
+    ("RESTORE_DAYS", "-1"),
+    ("GEOIP_DATABASE", "/nowhere.mmdb"),
+    ("GEOIP_DATABASE", __file__),
+    ("RATELIMIT_ENABLED", "perhaps"),
+    ("LIMIT_ANONYMOUS", "60"),
+    ("LIMIT_ANONYMOUS", "60/fortnight"),
+    ("LIMIT_USER", "0/minute"),
+    ("LIMIT_MANAGER", "5/99999999999 year"),
+    ("LIMIT_ADMIN", "off"),
+    ("LIMIT_CREATE", ";"),
+    ("LIMIT_MISSES", "-1/minute"),
+    ("GUESSES_LOGIN_IP", "5/minute;20/hour"),
+    ("GUESSES_ACCOUNT", "many"),
+    ("GUESSES_LINK", "0/minute"),
+    ("SECURITY_CONTACT", "admin@example.org"),
+    ("SECURITY_CONTACT", "mailto:a@example.org\nExpires: never"),
+    ("LOG_LEVEL", "debug"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_bad_value_stops_the_start_and_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=name):
+        load({**TESTING, name: value})
+
+
+@pytest.mark.parametrize("name", sorted(names_of_settings()))
+@pytest.mark.parametrize("value", ["\udcff", "%(x)s", "-1", "${HOME}", "'; DROP TABLE users; --", "[::1"])
+def test_garbage_is_taken_as_text_or_names_the_variable(name: str, value: str) -> None:
+    assert name in refusal({**TESTING, name: value}, otherwise=name)
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET", "PUBLIC_URL"])
+def test_production_needs_it(name: str) -> None:
+    with pytest.raises(BadSetting, match=f"{name} is not set"):
+        load({key: value for key, value in PRODUCTION.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLASK_DEBUG", "1"),
+        ("FLASK_DEBUG", "banana"),
+        ("PUBLIC_URL", "http://go.example.org"),
+        ("PASSWORD_ROUNDS", "599999"),
+    ],
+)
+def test_production_refuses_what_tests_may(name: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=name):
+        load({**PRODUCTION, name: value})
+    if name != "FLASK_DEBUG":
+        load({**TESTING, name: value})
+
+
+def test_unset_environment_means_production() -> None:
+    assert load({**PRODUCTION, "FLASK_CONFIG": ""}).NAME == "production"
+
+
+def test_production_is_secure_by_default() -> None:
+    settings = load(PRODUCTION)
+    assert settings.FORCE_HTTPS
+    assert settings.RATELIMIT_ENABLED
+    assert settings.PASSWORD_ROUNDS == 600_000
+    assert settings.PROXY_HOPS == 0
+    assert settings.CORS_ORIGINS == []
+    assert not settings.DEBUG
+    assert not settings.TESTING
+
+
+def test_production_may_serve_plain_http_when_told_so() -> None:
+    settings = load({**PRODUCTION, "FORCE_HTTPS": "false", "PUBLIC_URL": "http://go.example.org"})
+    assert not settings.FORCE_HTTPS
+
+
+def test_development_has_no_fewer_password_rounds() -> None:
+    with pytest.raises(BadSetting, match="PASSWORD_ROUNDS"):
+        load({**TESTING, "FLASK_CONFIG": "development", "PASSWORD_ROUNDS": "1000"})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgres://u:p%40ss@h:5433/name",
+        "postgresql://u:p%40ss@h:5433/name",
+        "postgresql+psycopg://u:p%40ss@h:5433/name",
+    ],
+)
+def test_every_spelling_of_postgresql_uses_psycopg_and_keeps_the_password(given: str) -> None:
+    settings = load({**TESTING, "DATABASE_URL": given})
+    assert settings.SQLALCHEMY_DATABASE_URI == "postgresql+psycopg://u:p%40ss@h:5433/name"
+
+
+def test_database_is_a_file_in_the_data_folder_by_default(tmp_path: Path) -> None:
+    settings = load({**TESTING, "DATA_DIR": str(tmp_path)})
+    assert f"sqlite:///{tmp_path}/slugline.db" == settings.SQLALCHEMY_DATABASE_URI
+    assert tmp_path / "spool" == settings.SPOOL_DIR
+
+
+def test_relative_paths_are_the_projects_not_the_shells(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load({**TESTING, "DATABASE_URL": "sqlite:///other.db", "DATA_DIR": "elsewhere"})
+    assert f"sqlite:///{config.ROOT}/other.db" == settings.SQLALCHEMY_DATABASE_URI
+    assert config.ROOT / "elsewhere" == settings.DATA_DIR
+
+
+def test_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = [f"{name}={value}" for name, value in TESTING.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "WEB_THREADS=3", "WEB_WORKERS=2"]))
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    for name in names_of_settings():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WEB_THREADS", "5")
+    settings = load()
+    assert (settings.NAME, settings.WEB_THREADS, settings.WEB_WORKERS) == ("testing", 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"), [("s", "s"), ("/", ""), ("/go/", "go"), ("Go_1-x", "Go_1-x"), ("", "s"), ("  ", "s")]
+)
+def test_short_prefix_is_one_segment_or_none(given: str, prefix: str) -> None:
+    assert prefix == load({**TESTING, "SHORT_PREFIX": given}).SHORT_PREFIX
+
+
+@pytest.mark.parametrize("given", ["true", "1", "YES", " on "])
+def test_flags_have_several_spellings(given: str) -> None:
+    assert load({**TESTING, "RATELIMIT_ENABLED": given}).RATELIMIT_ENABLED
+
+
+@pytest.mark.parametrize(
+    "given", ["0.0.0.0:80", ":8000", "[::]:8000", "localhost:1", "unix:/run/slugline.sock", "fd://3"]
+)
+def test_every_way_to_listen_is_taken(given: str) -> None:
+    assert given == load({**TESTING, "WEB_BIND": given}).WEB_BIND
+
+
+@pytest.mark.parametrize("given", ["redis://h:6379/0", "rediss://u:p@h", "unix:///run/redis.sock?db=1"])
+def test_redis_has_time_limits(given: str) -> None:
+    settings = load({**TESTING, "REDIS_URL": given})
+    assert given == settings.RATELIMIT_STORAGE_URI
+    assert all(0 < seconds < 1 for seconds in settings.RATELIMIT_STORAGE_OPTIONS.values())
+    assert set(settings.RATELIMIT_STORAGE_OPTIONS) == {"socket_timeout", "socket_connect_timeout"}
+
+
+def test_limits_can_be_switched_off_by_name() -> None:
+    settings = load({**TESTING, "LIMIT_USER": "none", "GUESSES_LINK": "none"})
+    assert (settings.LIMIT_USER, settings.GUESSES_LINK, settings.LIMIT_ADMIN) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("listed", "origin", "allowed"),
+    [
+        ("https://a.example", "https://a.example", True),
+        ("https://a.example/", "https://a.example", True),
+        ("https://a.example https://b.example", "https://b.example", True),
+        ("https://a.example,https://b.example", "https://b.example", True),
+        ("https://a.example", "https://aXexample", False),
+        ("https://a.example", "https://a.example.evil.example", False),
+        ("https://a.example", "https://a.example\n", False),
+        ("https://a.example", "http://a.example", False),
+        ("http://[::1]:3000", "http://[::1]:3000", True),
+        ("http://[::1]:3000", "http://1:3000", False),
+        ("http://[::1]:3000", "http://[::1]:30000", False),
+    ],
+)
+def test_origins_match_letter_by_letter(listed: str, origin: str, allowed: bool) -> None:
+    patterns = load({**TESTING, "CORS_ORIGINS": listed}).CORS_ORIGINS
+    assert any(pattern.match(origin) for pattern in patterns) is allowed
+
+
+def test_country_database_is_told_by_its_marker(tmp_path: Path) -> None:
+    good = tmp_path / "countries.mmdb"
+    good.write_bytes(b"\x00" * 200_000 + b"\xab\xcd\xefMaxMind.com" + b"\xe0")
+    assert str(good) == load({**TESTING, "GEOIP_DATABASE": str(good)}).GEOIP_DATABASE
+    shutil.copy(good, tmp_path / "cut.mmdb")
+    (tmp_path / "cut.mmdb").write_bytes(good.read_bytes()[:199_000])
+    with pytest.raises(BadSetting, match="GEOIP_DATABASE"):
+        load({**TESTING, "GEOIP_DATABASE": str(tmp_path / "cut.mmdb")})
+
+
+def test_flask_gets_every_setting_in_capitals() -> None:
+    settings = load(TESTING)
+    handed = settings.flask()
+    assert handed["SECRET_KEY"] == SECRETS["SECRET_KEY"]
+    assert handed["JWT_SECRET_KEY"] == SECRETS["JWT_SECRET"]
+    assert all(name.isupper() for name in handed)
+    assert isinstance(settings, Config)
