@@ -47,7 +47,7 @@ metadata = MetaData(
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 _READ_ONLY = "read_only"
-_BUSY_TIMEOUT = 5.0  # seconds a writer waits for another before it gives up and the caller gets a 503
+_BUSY_TIMEOUT = 5.0  # seconds a writer waits for a lock before it gives up and the caller gets a 503
 _QUEUE_POLL = 0.001  # seconds
 
 
@@ -130,6 +130,7 @@ def init_app(app: Flask, db: SQLAlchemy) -> None:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
 
 
@@ -197,6 +198,11 @@ def _begin_sqlite(connection: Connection) -> None:
     except BaseException:
         raw.leave_queue()
         raise
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = {int(_BUSY_TIMEOUT * 1000)}")
+    connection.commit()
 
 
 def _begin_postgresql(connection: Connection) -> None:

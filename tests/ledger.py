@@ -113,7 +113,9 @@ class Visitors:
         """One visit; False when the connection is of no more use."""
         visit = secrets.token_hex(8)
         self._result.sent.add(visit)
-        request = f"GET /s/{self._code}?visit={visit} HTTP/1.1\r\nHost: sho.rt\r\nUser-Agent: {BROWSER}\r\n\r\n"
+        request = (
+            f"GET /s/{self._code}?visit={visit} HTTP/1.1\r\nHost: sho.rt\r\nUser-Agent: {BROWSER}\r\n\r\n"
+        )
         try:
             connection.sendall(request.encode())
             head = _head(connection)
@@ -181,7 +183,7 @@ class Killer:
         return [pid for pid in processes for _ in self._service.clients(pid)]
 
 
-def run(service: Service, database_url: str, *, visits: int, targets: list[str], seed: int) -> Result:
+def run(service: Service, *, visits: int, targets: list[str], seed: int) -> Result:
     """Send at least `visits`, kill each of `targets` at a random moment of them, let the worker finish, compare."""
     chance, result = random.Random(seed), Result()
     code = service.link(service.sign_up())
@@ -198,7 +200,7 @@ def run(service: Service, database_url: str, *, visits: int, targets: list[str],
     service.wait_for_web()
     service.drain()
     result.seconds = time.monotonic() - began
-    _read(database_url, result)
+    _read(service.database_url, result)
     return result
 
 
@@ -237,8 +239,12 @@ def main() -> int:
     parser.add_argument("--visits", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=21)
     parser.add_argument("--workers", type=int, default=2, help="web processes")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="which kills, and when")
-    parser.add_argument("--memory", action="store_true", help="the control: clicks in memory, which must fail")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(1_000_000), help="which kills, and when"
+    )
+    parser.add_argument(
+        "--memory", action="store_true", help="the control: clicks in memory, which must fail"
+    )
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-")))
@@ -247,11 +253,11 @@ def main() -> int:
         workers = str(options.workers)
         service = stack.enter_context(serving(url, folder, application, WEB_WORKERS=workers))
         targets = shuffled_targets(options.kills, options.seed)
-        result = run(service, url, visits=options.visits, targets=targets, seed=options.seed)
-    print(f"ledger on {options.database}, {workers} web processes, seed {options.seed}")
-    for name, value in result.table():
-        print(f"  {name:<28}{value:>10}")
-    print("balanced" if result.balanced else "NOT BALANCED")
+        result = run(service, visits=options.visits, targets=targets, seed=options.seed)
+    lines = [f"ledger on {options.database}, {workers} web processes, seed {options.seed}"]
+    lines += [f"  {name:<28}{value:>10}" for name, value in result.table()]
+    lines += ["balanced" if result.balanced else "NOT BALANCED"]
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0 if result.balanced else 1
 
 

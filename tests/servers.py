@@ -37,7 +37,7 @@ class PostgreSQL:
     def __init__(self) -> None:
         """Make its files; it does not run yet."""
         self._base = tempfile.mkdtemp(prefix="pg-", dir="/tmp")  # a unix socket's path has 107 bytes at most
-        self._options: dict[str, Any] = {"cwd": self._base, "check": True, "stdout": subprocess.DEVNULL}
+        self._options: dict[str, Any] = {"cwd": self._base, "stdout": subprocess.DEVNULL}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
             os.chown(self._base, nobody.pw_uid, nobody.pw_gid)
@@ -63,7 +63,8 @@ class PostgreSQL:
         shutil.rmtree(self._base, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run([self._programs / program, "-D", f"{self._base}/data", *arguments], **self._options)
+        command = [self._programs / program, "-D", f"{self._base}/data", *arguments]
+        subprocess.run(command, check=True, **self._options)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The listening socket belongs to the test and is inherited, as under `deploy/supe
 runs, visitors wait in the backlog.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -20,7 +21,9 @@ from typing import Any
 from tests.conftest import PASSWORD, environment
 from tests.e2e.processes import ROOT, children, eventually, having
 
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+)
 STOPPED_WITHIN = 30  # seconds after a TERM; more than Gunicorn's graceful_timeout
 _PATIENCE = 20  # seconds for one answer
 
@@ -106,6 +109,7 @@ class Service:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
+        self._numbers = itertools.count(1)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         own = {"PUBLIC_URL": self.base, "WEB_BIND": f"fd://{self._listener.fileno()}"}
         self.variables = {**kept, **variables, **own}
@@ -113,6 +117,10 @@ class Service:
         worker = [sys.executable, "-m", "flask", "worker"]
         self.web = Program(web, self.variables, folder / "web.log", (self._listener.fileno(),))
         self.worker = Program(worker, self.variables, folder / "worker.log")
+
+    @property
+    def database_url(self) -> str:
+        return self.variables["DATABASE_URL"]
 
     @property
     def spool(self) -> Path:
@@ -175,8 +183,9 @@ class Service:
             if connection is None:
                 used.close()
 
-    def sign_up(self, email: str = "ada@example.org") -> str:
-        """Register and sign in; return the access token."""
+    def sign_up(self, email: str | None = None) -> str:
+        """Register somebody and sign in; return the access token."""
+        email = email or f"ada{next(self._numbers)}@example.org"
         account = {"email": email, "password": PASSWORD}
         assert self.call("POST", "/api/v1/auth/register", body=account).status == 201
         return str(self.call("POST", "/api/v1/auth/login", body=account).json["access_token"])

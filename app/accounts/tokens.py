@@ -68,6 +68,8 @@ def examine(token: str, *types: str) -> Claims:
     except (jwt.InvalidTokenError, ValueError):
         raise InvalidToken() from None
     texts = [claims[name] for name in ("sub", "sid", "jti", "type")]
-    if claims["type"] not in types or not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in texts):
+        raise InvalidToken()
+    if claims["type"] not in types:
         raise InvalidToken()
     return Claims(*texts)

@@ -1,6 +1,6 @@
 """What the OpenAPI document says of every operation, derived from its mark, its arguments and its refusals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -65,22 +65,33 @@ _FAULTS = (errors.InternalError, errors.Unavailable)
 _WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMediaType)
 
 
-def describe(view: Callable[..., Any], access: Access, rule: str) -> None:
+def describe(view: Callable[..., Any], access: Access, rule: str, methods: Sequence[str]) -> None:
     """Write security, operation id, errors and headers into the view's `_apidoc`, where flask-smorest looks."""
     doc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
     refusals = _refusals(view, access, rule, doc)
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
     manual["security"] = _SECURITY[access.kind]
+    # By whole numbers, as flask-smorest keeps its own: "200" beside 200 would replace the schema, not join it.
     responses = manual.setdefault("responses", {})
     for status in doc.get("success_status_codes", []):
-        responses.setdefault(str(status), {}).setdefault("headers", {}).update(
+        responses.setdefault(status, {}).setdefault("headers", {}).update(
             _references("X-Request-ID", "RateLimit", "RateLimit-Policy")
         )
     for status in sorted({refusal.status for refusal in refusals}):
-        responses[str(status)] = _error([refusal for refusal in refusals if refusal.status == status])
+        responses[status] = _error([refusal for refusal in refusals if refusal.status == status])
+    if "PATCH" in methods:
+        _take_merge_patch(doc)
     doc.get("arguments", {}).pop("responses", None)
     view._apidoc = doc  # type: ignore[attr-defined]
+
+
+def _take_merge_patch(doc: dict[str, Any]) -> None:
+    """PATCH takes its body under a second name (RFC 7396)."""
+    for parameter in doc.get("arguments", {}).get("parameters", []):
+        if parameter["in"] == "json":
+            body = {"content": {"application/merge-patch+json": {"schema": parameter["schema"]}}}
+            doc["manual_doc"]["requestBody"] = body
 
 
 def _refusals(

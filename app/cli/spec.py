@@ -3,13 +3,12 @@
 import json
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
-
-from app import docs
 
 
 @click.command("spec")
 @with_appcontext
 def command() -> None:
     """Print the OpenAPI document."""
-    click.echo(json.dumps(docs.specification(), indent=2, sort_keys=True, ensure_ascii=False))
+    click.echo(json.dumps(current_app.extensions["openapi"]["v1"].to_dict(), indent=2, sort_keys=True, ensure_ascii=False))

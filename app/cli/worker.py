@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 
 from app.accounts import guesses, sessions
 from app.clicks.daykeys import keep_day_keys
+from app.clicks.retention import tidy_spool
 from app.clicks.worker import Chore, run_worker
 from app.links.closing import erase_deleted
 
@@ -19,6 +20,7 @@ CHORES: Sequence[Chore] = (
     Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
     Chore("sessions", _HOUR, sessions.purge),
     Chore("deleted links", _HOUR, erase_deleted),
+    Chore("spool", _HOUR, tidy_spool),
 )
 
 

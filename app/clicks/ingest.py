@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from app import clock, database
 from app.clicks import metrics
@@ -111,16 +111,12 @@ class Ingester:
         try:
             self._commit(name, piece, batch)
         except PositionMoved:
-            log.warning(
-                "spool lines were already stored by another ingester", file=name, position=piece.start
-            )
+            # By another ingester, or by this one: a commit that got no answer may have happened.
+            log.warning("spool lines were stored before", file=name, position=piece.start)
             del self._positions[name]
             return self._position(name)
         except (DataError, IntegrityError) as error:
             return self._isolate(name, piece, error)
-        except SQLAlchemyError:
-            del self._positions[name]  # a commit that got no answer may have happened: ask again
-            raise
         self._batch_lines.pop(name, None)
         _count(batch, piece)
         return Position(piece.end, piece.last)

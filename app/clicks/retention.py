@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from flask import current_app
 from sqlalchemy import delete, select, update
 
 from app import clock, database
@@ -16,8 +17,12 @@ _TEMPORARY_KEPT = timedelta(hours=1)  # a writer needs the name for less than a 
 _ROWS = 1_000  # in one transaction, as many as the ingester
 
 
-def tidy_spool(directory: Path) -> None:
-    """Delete old positions, old quarantine, and the temporary files of writers killed in between."""
+def tidy_spool() -> None:
+    """Delete old positions, old quarantine, and the temporary files of writers killed in between.
+
+    A chore of each host's worker: it keeps the positions of files that this host could not delete.
+    """
+    directory: Path = current_app.config["SPOOL_DIR"]
     now = clock.now()
     _prune_positions(spool_files(directory))
     Quarantine(directory).forget(now - _KEPT)

@@ -3,8 +3,10 @@
 import re
 
 from ada_url import URL
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app import database
 from app.errors import Conflict, ValidationFailed
 from app.extensions import db
 from app.links import hosts
@@ -20,6 +22,12 @@ def add(host: str) -> Domain:
     except IntegrityError:
         raise Conflict("This domain is there already.", field="host") from None
     return domain
+
+
+def is_known(host: str) -> bool:
+    """Whether `host`, in the spelling of `Domain.host`, is one of the domains added here."""
+    with database.reading() as connection:
+        return connection.scalar(select(Domain.id).where(Domain.host == host)) is not None
 
 
 def _canonical(host: str) -> str:

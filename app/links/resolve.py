@@ -12,6 +12,7 @@ from app.links.models import DEFAULT_DOMAIN_ID, Domain, Link
 from app.links.states import State, state
 
 _PORT = re.compile(r":[0-9]{0,5}\Z")
+_IPV6 = re.compile(r"\[[0-9a-f:.]{2,45}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ def resolve(host: str, code: str) -> Resolved | None:
 
 
 def domain_host(header: str) -> str | None:
-    """The host of a Host header in the spelling of `Domain.host`; None for what no domain can have."""
-    name = hosts.machine(_PORT.sub("", header.lower()))
-    return name if name.isascii() and hosts.is_well_formed(name) else None
+    """The host of a Host header as `Domain.host` spells it: lower case, without port and root dot.
+
+    None for what no domain can be called. Browsers send punycode and short IPv6 by themselves.
+    """
+    name = _PORT.sub("", header.lower()).removesuffix(".")
+    if name.startswith("["):
+        return name if _IPV6.fullmatch(name) else None
+    return name if hosts.is_well_formed(name) else None

@@ -152,7 +152,8 @@ def followed(link: Resolved, asked: Asked) -> Redirection | Page:
     limited = link.max_clicks is not None
     if limited and (asked.prefetch or asked.preview_agent):
         return Page.LIMITED
-    cache_control = _cache_control(link)
+    # A prefetch is not kept, or the click that follows would come from the cache and never be counted.
+    cache_control = _NO_STORE if asked.prefetch else _cache_control(link)
     if asked.head:
         location = None if limited else _location(link, asked.query)
         return Redirection(link.redirect_status, location, cache_control)

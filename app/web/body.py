@@ -9,7 +9,7 @@ import io
 from flask import Flask, current_app, request
 from gunicorn.http.errors import ParseException
 
-from app.errors import MalformedJSON, PayloadTooLarge, URITooLong
+from app.errors import MalformedJSON, NotFound, PayloadTooLarge, URITooLong
 
 MAX_URI = 4096
 
@@ -19,6 +19,8 @@ def init_app(app: Flask) -> None:
 
 
 def _check() -> None:
+    if "\x00" in request.path:
+        raise NotFound()  # nothing has such a name, and PostgreSQL would not even look for it
     if len(request.environ.get("RAW_URI") or request.full_path) > MAX_URI:
         raise URITooLong()
     limit = current_app.config["MAX_CONTENT_LENGTH"]

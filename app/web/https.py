@@ -6,6 +6,8 @@ from urllib.parse import quote
 from flask import Flask, Response, current_app, redirect, request
 
 from app.errors import HTTPSRequired
+from app.links import domains
+from app.links.resolve import domain_host
 
 _INSIDE = ("/healthz", "/readyz", "/metrics")
 
@@ -20,8 +22,14 @@ def _require() -> Response | None:
         return None
     if request.path.startswith("/api/"):
         raise HTTPSRequired()
-    # The host is ours, not the Host header's: a redirect must not be somebody else's tool.
-    return redirect(current_app.config["PUBLIC_URL"] + _target(), 301)  # type: ignore[return-value]
+    return redirect(_origin() + _target(), 301)  # type: ignore[return-value]
+
+
+def _origin() -> str:
+    """Where to: a domain of ours, else PUBLIC_URL. Never just the Host header's, or the redirect would be
+    somebody else's tool; and not always PUBLIC_URL, where the same code may be another link."""
+    host = domain_host(request.headers.get("Host", ""))
+    return f"https://{host}" if host and domains.is_known(host) else str(current_app.config["PUBLIC_URL"])
 
 
 def _target() -> str:

@@ -170,7 +170,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_link_tags_tag_id"), "link_tags", ["tag_id"])
     # The default domain is a row (its host is PUBLIC_URL's), so that (domain, code) has no NULL hole.
-    op.bulk_insert(domains, [{"id": 1, "host": None}])
+    # Its id, 1, is the first that the engine gives out: one that we chose would be given out a second time.
+    op.bulk_insert(domains, [{"host": None}])
 
 
 def downgrade() -> None:

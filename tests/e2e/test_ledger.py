@@ -8,13 +8,14 @@ VISITS = 1_500
 SEED = 7
 
 
-def ledger(start, url, application="wsgi:app") -> Result:
+def ledger(start, url: str, application: str = "wsgi:app") -> Result:
     service = start(url, application, WEB_WORKERS="2")
-    return run(service, url, visits=VISITS, targets=list(TARGETS), seed=SEED)
+    return run(service, visits=VISITS, targets=list(TARGETS), seed=SEED)
 
 
-def test_every_answered_visit_is_stored_once_whatever_is_killed(start, database_url):
-    result = ledger(start, database_url)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_every_answered_visit_is_stored_once_whatever_is_killed(start, new_database, engine):
+    result = ledger(start, new_database(engine))
     assert result.kills.total() == 3
     assert len(result.answered) >= VISITS
     assert not result.lost
@@ -23,9 +24,9 @@ def test_every_answered_visit_is_stored_once_whatever_is_killed(start, database_
     assert result.balanced
 
 
-def test_clicks_kept_in_memory_do_not_survive_the_same_kills(start, sqlite_url):
+def test_clicks_kept_in_memory_do_not_survive_the_same_kills(start, new_database):
     """The control: were this green, the ledger could not see a loss."""
-    result = ledger(start, sqlite_url, "tests.memory_wsgi:app")
+    result = ledger(start, new_database("sqlite"), "tests.memory_wsgi:app")
     assert len(result.lost) > 0
     assert not result.balanced
 

@@ -1,5 +1,6 @@
 """Two web processes: what one of them changed, the other one knows at its next request."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 
@@ -11,14 +12,16 @@ from tests.service import Service
 CALLS = 20  # that a user may make in the test of limits
 
 
-@pytest.fixture
-def service(start, sqlite_url, valkey_url) -> Service:
-    on = {"RATELIMIT_ENABLED": "true", "REDIS_URL": valkey_url, "LIMIT_USER": f"{CALLS}/day"}
-    return start(sqlite_url, WEB_WORKERS="2", **on)
+@pytest.fixture(scope="module")
+def service(start, new_database, valkey_url) -> Service:
+    limits = {"LIMIT_USER": f"{CALLS}/day", "LIMIT_ANONYMOUS": "none", "GUESSES_LOGIN_IP": "none"}
+    return start(
+        new_database("sqlite"), WEB_WORKERS="2", RATELIMIT_ENABLED="true", REDIS_URL=valkey_url, **limits
+    )
 
 
 @pytest.fixture
-def connections(service):
+def connections(service) -> Iterator[list[HTTPConnection]]:
     """A keep-alive connection to each web process."""
     with ExitStack() as stack:
         found: dict[int, HTTPConnection] = {}
@@ -45,8 +48,8 @@ def test_an_ended_session_is_over_in_every_process_at_once(service, connections)
 
 
 def test_a_changed_password_ends_the_other_session_in_every_process_at_once(service, connections):
-    token = service.sign_up()
-    account = {"email": "ada@example.org", "password": PASSWORD}
+    account = {"email": "eve@example.org", "password": PASSWORD}
+    token = service.sign_up(account["email"])
     other = service.call("POST", "/api/v1/auth/login", body=account).json["access_token"]
     for connection in connections:
         assert service.call("GET", "/api/v1/users/me", token=other, connection=connection).status == 200

@@ -41,6 +41,11 @@ def visit(service: Service, code: str, times: int = VISITS) -> int:
     return answers.count(302)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def service(request, start, new_database) -> Service:
+    return start(new_database(request.param))
+
+
 @pytest.fixture
 def token(service: Service) -> str:
     return service.sign_up()
@@ -51,11 +56,9 @@ def code(service: Service, token: str) -> str:
     return service.link(token)
 
 
-def test_redirects_answer_while_somebody_writes_and_are_counted_afterwards(
-    service, token, code, database_url
-):
+def test_redirects_answer_while_somebody_writes_and_are_counted_afterwards(service, token, code):
     followed = 0
-    with writing_elsewhere(database_url):
+    with writing_elsewhere(service.database_url):
         end = time.monotonic() + LONGER_THAN_THE_WORKER_PAUSES
         while time.monotonic() < end:
             followed += visit(service, code, 10)

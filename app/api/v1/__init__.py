@@ -25,6 +25,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
     def _register_error_handlers(self) -> None:
         """Register none."""
 
+    def _register_pagination_header(self) -> None:
+        """Describe none: pages are told in the body (`app.api.pagination`)."""
+
 
 def init_app(app: Flask) -> None:
     """Register version 1's routes and build its specification."""

@@ -172,10 +172,10 @@ def test_short_urls_ignore_the_host_header_and_follow_the_settings(make_app: App
     assert "evil" not in answer.text + str(answer.headers)
 
 
-@pytest.mark.parametrize("code", ["docs", "API", "healthz"])
-def test_reserved_code_is_refused(alice: Caller, code: str) -> None:
-    answer = alice.post("/links", json={"url": URL, "code": code})
-    assert (answer.status_code, answer.json["error"]["field"]) == (400, "code")
+def test_reserved_code_is_refused_in_any_case(alice: Caller) -> None:
+    for code in ("docs", "API", "healthz"):
+        answer = alice.post("/links", json={"url": URL, "code": code})
+        assert (answer.status_code, answer.json["error"]["field"]) == (400, "code")
 
 
 def test_own_short_links_are_no_targets(app: Flask, alice: Caller) -> None:

@@ -74,17 +74,11 @@ def test_stats_tell_totals_series_and_top(alice: Caller) -> None:
 
 
 @pytest.mark.usefixtures("counted")
-@pytest.mark.parametrize(
-    ("interval", "expected"),
-    [
-        ("week", [bucket("03-30", 5, 1)]),
-        ("month", [bucket("03-01", 2, 1), bucket("04-01", 3, 0)]),
-    ],
-)
-def test_series_goes_in_the_steps_asked_for(
-    alice: Caller, interval: str, expected: list[dict[str, Any]]
-) -> None:
-    assert alice.get(f"/links/seen/stats?{RANGE}&interval={interval}").json["series"] == expected
+def test_series_goes_in_the_steps_asked_for(alice: Caller) -> None:
+    weekly = alice.get(f"/links/seen/stats?{RANGE}&interval=week").json["series"]
+    assert weekly == [bucket("03-30", 5, 1)]
+    monthly = alice.get(f"/links/seen/stats?{RANGE}&interval=month").json["series"]
+    assert monthly == [bucket("03-01", 2, 1), bucket("04-01", 3, 0)]
     hourly = alice.get(f"/links/seen/stats?{RANGE}&interval=hour").json["series"]
     assert len(hourly) == 72
     assert [entry["humans"] for entry in hourly if entry["humans"]] == [2, 3]

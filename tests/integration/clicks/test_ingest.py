@@ -323,6 +323,32 @@ def test_ingesters_without_a_lock_at_once_store_each_line_once(
     assert counts()[1, HOUR][0] == 6 * 700
 
 
+def test_hosts_that_share_a_database_do_not_deadlock(app: Flask, tmp_path: Path) -> None:
+    """Each its own directory and hours, in opposite orders of the links: only the rows of the days are shared."""
+    failures: list[BaseException] = []
+
+    def ingest(host: int) -> None:
+        directory = tmp_path / f"host{host}"
+        directory.mkdir()
+        links = range(1, 51) if host else range(50, 0, -1)
+        try:
+            with app.app_context(), Ingester(directory, countries()) as ingester:
+                for file in range(15):
+                    lines = [click(link_id=link, at=HOUR + timedelta(hours=host)) for link in links]
+                    (directory / f"{host}-{file}.spool").write_bytes(b"".join(lines))
+                    drain(ingester)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=ingest, args=(host,)) for host in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert set(facets().values()) == {30}
+
+
 def test_a_directory_has_one_ingester(spool_dir: Path) -> None:
     with (
         Ingester(spool_dir, countries()),

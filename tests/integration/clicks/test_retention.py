@@ -46,7 +46,7 @@ def test_positions_are_forgotten_30_days_after_their_file_was_finished(spool_dir
     store_position("old.spool", NOW - 31 * DAY)
     store_position("recent.spool", NOW - 29 * DAY)
     store_position("open.spool", None)
-    tidy_spool(spool_dir)
+    tidy_spool()
     assert sorted(positions()) == ["open.spool", "recent.spool"]
 
 
@@ -55,7 +55,7 @@ def test_a_finished_file_that_could_not_be_deleted_is_never_read_again(
 ) -> None:
     path = finished([click("a")])
     store_position(path.name, NOW - 31 * DAY)
-    tidy_spool(spool_dir)
+    tidy_spool()
     assert positions() == {path.name: NOW}
     drain(ingester)
     assert queries() == []
@@ -65,7 +65,7 @@ def test_temporary_files_of_killed_writers_are_deleted_after_an_hour(spool_dir: 
     old = touch(spool_dir / "1-a.tmp", timedelta(minutes=61))
     new = touch(spool_dir / "2-b.tmp", timedelta(minutes=59))
     spool_file = touch(spool_dir / "3-c.spool", 40 * DAY)
-    tidy_spool(spool_dir)
+    tidy_spool()
     assert [path.exists() for path in (old, new, spool_file)] == [False, True, True]
 
 
@@ -73,7 +73,7 @@ def test_quarantine_is_kept_for_30_days(spool_dir: Path) -> None:
     Quarantine(spool_dir).keep("a", [b"bad"])
     old = touch(spool_dir / "quarantine" / "a.bad", 31 * DAY)
     new = touch(spool_dir / "quarantine" / "b.bad", 29 * DAY)
-    tidy_spool(spool_dir)
+    tidy_spool()
     assert (old.exists(), new.exists()) == (False, True)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, text
 
 from app import database
 from app.extensions import db
-from app.links.models import Domain
+from app.links import domains
 from tests.conftest import AppFactory
 from tests.integration.redirects.made import TARGET, LinkFactory, Spooled
 
@@ -31,6 +31,7 @@ HOSTS = {
     "go.example.org.evil.example": TARGET,
     "go.example.org\x00": TARGET,
     "' OR 1=1 --": TARGET,
+    "[::1\x00]": TARGET,
     "": TARGET,
 }
 
@@ -178,5 +179,6 @@ def test_empty_prefix_leaves_the_other_doors_alone(make_app: AppFactory, make_li
 
 
 def _add_domain(app: Flask, host: str) -> None:
-    with app.app_context(), database.writing() as connection:
-        connection.execute(insert(Domain).values(id=2, host=host))
+    with app.app_context():
+        domains.add(host)
+        db.session.commit()

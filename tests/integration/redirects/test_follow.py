@@ -55,7 +55,7 @@ CASES = [
     Case("plain", 302, TARGET, FRESH, ("click", "fbclid=a%20b"), query="fbclid=a%20b"),
     Case("plain", 302, TARGET, FRESH, ("click", "url=//evil.example"), query="url=//evil.example"),
     Case("moved", 301, TARGET, KEPT, ("click", "")),
-    Case("moved", 301, TARGET, KEPT, ("prefetch", ""), PREFETCH),
+    Case("moved", 301, TARGET, FRESH, ("prefetch", ""), PREFETCH),
     Case("seeother", 307, TARGET, FRESH, ("click", "")),
     Case("forever", 308, TARGET, KEPT, ("click", "")),
     Case("dated", 301, TARGET, FRESH, ("click", "")),

@@ -45,6 +45,12 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One engine will do: a page is made of what was read."""
+    return sqlite_url
+
+
+@pytest.fixture
 def pages(make_link: LinkFactory, browser: FlaskClient) -> dict[str, TestResponse]:
     make_link("open")
     make_link("gone", deleted_at=clock.now())

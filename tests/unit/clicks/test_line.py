@@ -19,7 +19,9 @@ LINE = ClickLine(
 )
 FIELDS = [1, *(getattr(LINE, name) for name in ClickLine.__slots__)]
 
-hostile = st.text(st.characters(), max_size=60)  # with NUL, line breaks and lone surrogates
+hostile = st.text(
+    st.characters() | st.characters(categories=["Cs"]), max_size=60
+)  # with NUL, line breaks and lone surrogates
 lines = st.builds(
     ClickLine,
     time=st.integers(0, 253_402_300_799_999),

@@ -259,6 +259,19 @@ def test_a_line_that_no_file_can_take_is_lost_counted_and_forgotten(
     assert lines_of(tmp_path) == [numbered(2, 50).strip()]
 
 
+def test_nothing_is_glued_to_a_line_that_was_lost(tmp_path: Path, in_child: InChild) -> None:
+    def write() -> None:
+        spool = Spool(tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 1000))
+        assert not spool.append(numbered(1, 300))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        assert spool.append(numbered(2, 50))
+
+    in_child(write)
+    assert lines_of(tmp_path) == [numbered(2, 50).strip()]
+    assert [len(tail) for tail in tails_of(tmp_path)] == [100, 100]
+
+
 def test_a_full_disk_loses_lines_without_raising_and_recovers(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.append(b"before\n")

@@ -40,6 +40,9 @@ def test_address_and_agent_do_not_run_into_each_other() -> None:
     assert visitor_hash(KEY, "", "203.0.113.7/32" + AGENT) != visitor_hash(KEY, "203.0.113.7", AGENT)
 
 
-@given(st.text(st.characters()), st.text(st.characters()))
+hostile = st.text(st.characters() | st.characters(categories=["Cs"]))  # with lone surrogates
+
+
+@given(hostile, hostile)
 def test_nothing_a_visitor_sends_makes_it_fail(address: str, user_agent: str) -> None:
     assert len(visitor_hash(KEY, address, user_agent)) == 8

@@ -43,5 +43,9 @@ class UserPatch(Editable):
 class PasswordChange(Schema):
     """The password that is, and the one that shall be."""
 
-    current_password = Text(1024, required=True, metadata={"format": "password"})
-    new_password = Text(1024, required=True, metadata={"format": "password"})
+    current_password = Text(
+        1024, required=True, metadata={"format": "password", "example": "correct horse battery"}
+    )
+    new_password = Text(
+        1024, required=True, metadata={"format": "password", "example": "another good long secret"}
+    )

@@ -1,0 +1,65 @@
+"""The routes of the API, read from the application itself, so that a new one is guarded by itself."""
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app import create_app
+from app.api.access import Access, access_of
+from config import load
+from tests.conftest import environment
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path, with every variable part filled in."""
+
+    method: str
+    path: str
+    endpoint: str
+    rule: str
+    access: Access
+    takes_body: bool
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule}"
+
+
+@cache
+def api_routes() -> tuple[Route, ...]:
+    """Every call of version 1 but the specification, which is a document and not a call."""
+    folder = Path(tempfile.gettempdir())
+    app = create_app(load(environment(f"sqlite:///{folder}/never-opened.db", folder)))
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("v1_")]
+    return tuple(
+        _route(app, rule, method) for rule in rules for method in METHODS if method in (rule.methods or ())
+    )
+
+
+def paths() -> dict[str, set[str]]:
+    """Each path of the API, and the methods it answers."""
+    found: dict[str, set[str]] = {}
+    for route in api_routes():
+        found.setdefault(route.path, set()).add(route.method)
+    return found
+
+
+def _route(app: Flask, rule: Rule, method: str) -> Route:
+    view = app.view_functions[rule.endpoint]
+    parameters = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+    path = app.url_map.bind("sho.rt").build(rule.endpoint, dict.fromkeys(rule.arguments, "x1"), method)
+    return Route(
+        method=method,
+        path=path,
+        endpoint=rule.endpoint,
+        rule=rule.rule,
+        access=access_of(view),
+        takes_body=any(parameter["in"] == "json" for parameter in parameters),
+    )

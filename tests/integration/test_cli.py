@@ -1,0 +1,114 @@
+"""flask users, flask domains, flask spec: what operators type."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+
+from app import database
+from app.accounts.models import User
+from app.links.models import Domain
+from tests.conftest import PASSWORD, Caller
+
+
+def typed(app: Flask, *arguments: str, answers: str = "", **variables: str) -> Result:
+    return app.test_cli_runner().invoke(args=list(arguments), input=answers, env=dict(variables))
+
+
+def users(app: Flask) -> list[Any]:
+    with app.app_context(), database.reading() as connection:
+        return [tuple(row) for row in connection.execute(select(User.email, User.role))]
+
+
+def hosts(app: Flask) -> list[str | None]:
+    with app.app_context(), database.reading() as connection:
+        return list(connection.scalars(select(Domain.host).order_by(Domain.id)))
+
+
+def test_admin_is_created_from_prompts_and_can_sign_in(app: Flask) -> None:
+    result = typed(app, "users", "create-admin", answers=f"Ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert "Ada@example.org is an administrator (usr_" in result.output
+    assert PASSWORD not in result.output
+    assert users(app) == [("Ada@example.org", "admin")]
+    caller = Caller(app.test_client())
+    tokens = caller.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD}).json
+    caller.token = tokens["access_token"]
+    assert caller.get("/users/me").json["role"] == "admin"
+
+
+def test_admin_is_created_without_prompts(app: Flask) -> None:
+    result = typed(app, "users", "create-admin", "--email", "ada@example.org", ADMIN_PASSWORD=PASSWORD)
+    assert result.exit_code == 0, result.output
+    assert users(app) == [("ada@example.org", "admin")]
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "complaint"),
+    [
+        ("ada@example.org", "short", "12 to 256 characters"),
+        ("ada@example.org", "x" * 257, "12 to 256 characters"),
+        ("nonsense", PASSWORD, "@-sign"),
+        ("", PASSWORD, "Aborted"),
+    ],
+)
+def test_weak_password_and_bad_address_are_refused(
+    app: Flask, email: str, password: str, complaint: str
+) -> None:
+    result = typed(app, "users", "create-admin", answers=f"{email}\n{password}\n{password}\n")
+    assert result.exit_code == 1
+    assert complaint in result.output
+    assert "Traceback" not in result.output
+    assert users(app) == []
+
+
+def test_password_is_asked_for_again_until_both_are_alike(app: Flask) -> None:
+    answers = f"ada@example.org\n{PASSWORD}\nanother one\n{PASSWORD}\n{PASSWORD}\n"
+    result = typed(app, "users", "create-admin", answers=answers)
+    assert result.exit_code == 0, result.output
+    assert "do not match" in result.output
+    assert len(users(app)) == 1
+
+
+def test_taken_address_is_refused(app: Flask, alice: Caller) -> None:
+    answers = f"{alice.email.upper()}\n{PASSWORD}\n{PASSWORD}\n"
+    result = typed(app, "users", "create-admin", answers=answers)
+    assert result.exit_code == 1
+    assert "There is an account with this e-mail address." in result.output
+    assert [role for _, role in users(app)] == ["user"]
+
+
+def test_domain_is_added_once_in_its_canonical_form(app: Flask) -> None:
+    result = typed(app, "domains", "add", "Go.B\u00fccher.example.")
+    assert result.exit_code == 0, result.output
+    assert "go.xn--bcher-kva.example" in result.output
+    assert hosts(app) == [None, "go.xn--bcher-kva.example"]
+    again = typed(app, "domains", "add", "go.b\u00fccher.example")
+    assert again.exit_code == 1
+    assert "there already" in again.output
+    assert len(hosts(app)) == 2
+
+
+def test_what_is_no_host_is_refused(app: Flask) -> None:
+    bad = ["", "a b", "http://go.example", "go.example/path", "user@go.example", "go..example", "-" * 300]
+    for host in bad:
+        result = typed(app, "domains", "add", "--", host)
+        assert (result.exit_code, "Traceback" in result.output) == (1, False), host
+    assert hosts(app) == [None]
+
+
+def test_specification_is_printed_as_served(app: Flask) -> None:
+    result = typed(app, "spec")
+    assert result.exit_code == 0, result.output
+    with app.app_context():
+        assert json.loads(result.output) == json.loads(json.dumps(app.extensions["openapi"]["v1"].to_dict()))
+
+
+def test_every_command_explains_itself(app: Flask) -> None:
+    for group in ([], ["users"], ["users", "create-admin"], ["domains", "add"], ["worker"], ["spec"]):
+        result = typed(app, *group, "--help")
+        assert result.exit_code == 0, result.output
+        assert "Usage:" in result.output

@@ -1,0 +1,363 @@
+"""app/database.py on both engines: transactions that read or write, and who waits for whom."""
+
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, func, insert, make_url, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from app import clock, database
+from app.accounts.models import Guess, Session, User
+from app.extensions import db
+from app.ids import opaque_id
+from tests.conftest import PASSWORD, AppFactory, Caller
+
+ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
+HOLDER = """
+import fcntl, sys
+queue = open(sys.argv[1], "r+")
+fcntl.flock(queue, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def new_guess(key: str = "k") -> Any:
+    return insert(Guess).values(key=key, count=1, resets_at=clock.now())
+
+
+def guesses(app: Flask) -> int:
+    with app.app_context(), database.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(Guess)) or 0
+
+
+def sqlite_file(app: Flask) -> str:
+    return make_url(app.config["SQLALCHEMY_DATABASE_URI"]).database or ""
+
+
+def free(app: Flask) -> bool:
+    """Whether nobody stands in the writers' queue."""
+    with open(f"{sqlite_file(app)}-queue", "r+") as queue:
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture
+def patient_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """How long writers of the applications made from here on wait."""
+    return lambda seconds: monkeypatch.setattr(database, "_BUSY_TIMEOUT", seconds)
+
+
+@contextmanager
+def held(app: Flask) -> Iterator[None]:
+    """Somebody else, who knows nothing of the queue, holds the lock that a registration needs."""
+    if sqlite_file(app).endswith(".db"):
+        other = sqlite3.connect(sqlite_file(app), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+        other.close()
+    else:
+        with app.app_context(), db.engine.connect() as connection:
+            connection.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+            yield
+            connection.rollback()
+
+
+class TestReadingOnly:
+    """GET, HEAD and OPTIONS may not write, on either engine."""
+
+    def test_short_reading_transaction_refuses_to_write(self, app: Flask) -> None:
+        with app.app_context():
+            for statement in (new_guess(), delete(Guess), text("CREATE TABLE evil (id int)")):
+                with pytest.raises(DBAPIError), database.reading() as connection:
+                    connection.execute(statement)
+        assert guesses(app) == 0
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+    def test_view_that_writes_on_a_safe_method_fails_and_stores_nothing(
+        self, app: Flask, method: str
+    ) -> None:
+        def write() -> str:
+            db.session.execute(new_guess())
+            db.session.commit()
+            return "written"
+
+        app.add_url_rule(
+            "/write", view_func=write, methods=["GET", "POST", "OPTIONS"], provide_automatic_options=False
+        )
+        client = app.test_client()
+        assert client.open("/write", method=method).status_code >= 500
+        assert guesses(app) == 0
+        assert client.post("/write").text == "written"
+        assert guesses(app) == 1
+
+    def test_connection_that_has_read_may_write_again(self, app: Flask) -> None:
+        with app.app_context():
+            for number in range(3):
+                with database.reading() as connection:
+                    connection.execute(select(Guess))
+                with database.writing() as connection:
+                    connection.execute(new_guess(str(number)))
+        assert guesses(app) == 3
+
+    def test_reader_sees_one_state_throughout(self, app: Flask) -> None:
+        count = select(func.count()).select_from(Guess)
+        with app.app_context(), database.reading() as connection:
+            before = connection.scalar(count)
+            _write_elsewhere(app)
+            again = connection.scalar(count)
+        # SQLite: a snapshot. PostgreSQL: read committed, each statement sees what is committed.
+        assert (before, again) == ((0, 0) if sqlite_file(app).endswith(".db") else (0, 1))
+
+
+class TestWriting:
+    def test_block_commits_at_its_end(self, app: Flask) -> None:
+        with app.app_context(), database.writing() as connection:
+            connection.execute(new_guess())
+        assert guesses(app) == 1
+
+    def test_exception_rolls_back(self, app: Flask) -> None:
+        with app.app_context(), suppress(KeyError), database.writing() as connection:
+            connection.execute(new_guess())
+            raise KeyError
+        assert guesses(app) == 0
+
+    def test_foreign_keys_and_checks_are_enforced(self, app: Flask) -> None:
+        now = clock.now()
+        user = {"public_id": opaque_id("usr"), "role": "user", "status": "active"}
+        user |= {"created_at": now, "updated_at": now}
+        session = {"public_id": opaque_id("ses"), "user_id": 999, "refresh_jti": "j", "user_agent": ""}
+        session |= {"ip_prefix": "", "created_at": now, "last_used_at": now, "expires_at": now}
+        bad = [insert(Session).values(session), insert(User).values({**user, "role": "root"})]
+        with app.app_context():
+            for statement in bad:
+                with pytest.raises(IntegrityError), database.writing() as connection:
+                    connection.execute(statement)
+            with database.writing() as connection:
+                connection.execute(insert(User).values(user))
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        "offset", [timedelta(0), timedelta(hours=2), timedelta(hours=-11, minutes=-30)], ids=str
+    )
+    def test_time_comes_back_aware_in_utc_to_the_microsecond(self, app: Flask, offset: timedelta) -> None:
+        given = datetime(2030, 3, 31, 1, 59, 59, 123_457, tzinfo=timezone(offset))
+        with app.app_context():
+            with database.writing() as connection:
+                connection.execute(new_guess().values(resets_at=given))
+            with database.reading() as connection:
+                stored = connection.scalar(select(Guess.resets_at))
+                assert connection.scalar(select(Guess.key).where(Guess.resets_at == given)) == "k"
+        assert stored == given
+        assert stored.tzinfo is UTC
+
+    def test_times_compare_as_times(self, app: Flask) -> None:
+        noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+        with app.app_context(), database.writing() as connection:
+            connection.execute(new_guess().values(resets_at=noon))
+            later = noon.astimezone(timezone(timedelta(hours=14))) + timedelta(microseconds=1)
+            assert connection.scalar(select(Guess.key).where(Guess.resets_at < later)) == "k"
+
+    def test_time_without_a_zone_has_no_place_in_the_database(self, app: Flask) -> None:
+        with app.app_context(), pytest.raises(Exception, match="naive"), database.writing() as connection:
+            connection.execute(new_guess().values(resets_at=datetime(2030, 1, 1)))  # noqa: DTZ001  # the point
+
+
+class TestLocks:
+    def test_held_lock_is_503_with_retry_after_and_readers_go_on(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        patient_for(0.2)
+        app = make_app()
+        anonymous = Caller(app.test_client())
+        with held(app):
+            answer = anonymous.post("/auth/register", json=ACCOUNT)
+            assert answer.status_code == 503
+            assert answer.json["error"]["code"] == "UNAVAILABLE"
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert app.test_client().get("/readyz").status_code == 200
+        assert anonymous.post("/auth/register", json=ACCOUNT).status_code == 201
+
+    def test_writer_waits_for_a_short_lock(self, app: Flask) -> None:
+        anonymous = Caller(app.test_client())
+        answers = []
+        with held(app):
+            waiting = threading.Thread(
+                target=lambda: answers.append(anonymous.post("/auth/register", json=ACCOUNT))
+            )
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()
+        waiting.join()
+        assert answers[0].status_code == 201
+
+
+class TestSQLite:
+    """What only SQLite needs."""
+
+    @pytest.fixture
+    def database_url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+    def test_write_ahead_log_and_foreign_keys_are_on(self, app: Flask) -> None:
+        with app.app_context(), database.reading() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+
+    def test_writer_holds_the_lock_from_its_first_statement(self, app: Flask) -> None:
+        other = sqlite3.connect(sqlite_file(app), timeout=0, isolation_level=None)
+        with app.test_request_context(method="POST"):
+            db.session.execute(select(Guess))
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            assert other.execute("SELECT count(*) FROM guesses").fetchone() == (0,)
+            db.session.rollback()
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+    def test_reader_holds_up_nobody(self, app: Flask) -> None:
+        with app.app_context(), database.reading() as connection:
+            connection.execute(select(Guess))
+            _write_elsewhere(app)
+        assert guesses(app) == 1
+
+    def test_queue_is_left_after_commit_rollback_and_refusal(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        patient_for(0.1)
+        app = make_app()
+        with app.app_context():
+            with database.writing() as connection:
+                connection.execute(new_guess())
+                assert not free(app)
+            assert free(app)
+            with suppress(KeyError), database.writing():
+                raise KeyError
+            assert free(app)
+            with held(app), pytest.raises(OperationalError), database.writing():
+                pass
+            assert free(app)
+
+    def test_writers_of_another_process_are_waited_for(self, app: Flask) -> None:
+        _write_elsewhere(app, "first")  # the queue's file is made by the first writer
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, f"{sqlite_file(app)}-queue"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdin
+        assert holder.stdout
+        with holder:
+            assert holder.stdout.readline() == b"held\n"
+            waiting = threading.Thread(target=_write_elsewhere, args=(app, "second"))
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()
+            assert guesses(app) == 1
+            holder.stdin.close()
+            waiting.join(2)
+            assert not waiting.is_alive()
+        assert guesses(app) == 2
+
+    def test_queue_that_nobody_leaves_only_delays(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        patient_for(0.2)
+        app = make_app()
+        _write_elsewhere(app, "first")
+        with open(f"{sqlite_file(app)}-queue", "r+") as queue:
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            start = time.monotonic()
+            _write_elsewhere(app, "second")
+            assert time.monotonic() - start >= 0.2
+        assert guesses(app) == 2
+
+    def test_two_processes_that_write_back_to_back_take_turns(
+        self, app: Flask, settings: dict[str, str]
+    ) -> None:
+        """Without the queue the one that waits sleeps ever longer and hardly gets a turn (docs/adr/0004)."""
+        writer = (
+            "import sys\n"
+            "from app import create_app, database\n"
+            "from sqlalchemy import text\n"
+            "app = create_app(__import__('config').load())\n"
+            "with app.app_context():\n"
+            "    while True:\n"
+            "        with database.writing() as connection:\n"
+            "            connection.execute(text('UPDATE guesses SET count = count + 1'))\n"
+            "        print('.', end='', flush=True)\n"
+        )
+        _write_elsewhere(app)
+        busy = subprocess.Popen(
+            [sys.executable, "-c", writer], env={**os.environ, **settings}, stdout=subprocess.PIPE
+        )
+        with busy:
+            assert busy.stdout
+            assert busy.stdout.read(3) == b"..."
+            waits = []
+            with app.app_context():
+                for _ in range(30):
+                    start = time.monotonic()
+                    with database.writing() as connection:
+                        connection.execute(text("UPDATE guesses SET count = 0"))
+                    waits.append(time.monotonic() - start)
+            busy.kill()
+        assert sorted(waits)[24] < 0.25  # four of five; the machine may be busy
+
+    def test_closed_connections_leave_no_descriptor(self, app: Flask) -> None:
+        def descriptors() -> int:
+            return sum(
+                os.path.realpath(f"/proc/self/fd/{fd}").startswith(sqlite_file(app))
+                for fd in os.listdir("/proc/self/fd")
+            )
+
+        with app.app_context():
+            for number in range(5):
+                with database.writing() as connection:
+                    connection.execute(new_guess(str(number)))
+                    assert descriptors() >= 2
+                db.engine.dispose()
+        assert descriptors() == 0
+
+
+class TestPostgreSQL:
+    @pytest.fixture
+    def database_url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    def test_nobody_waits_for_a_lock_without_end(self, app: Flask) -> None:
+        with app.app_context(), database.reading() as connection:
+            assert connection.scalar(text("SHOW lock_timeout")) == "5s"
+
+    def test_connection_that_the_server_closed_is_replaced(self, app: Flask, alice: Caller) -> None:
+        with app.app_context(), database.writing() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+        assert alice.get("/users/me").status_code == 200
+
+
+def _write_elsewhere(app: Flask, key: str = "k") -> None:
+    """In an application context of its own, so on a connection of its own."""
+    with app.app_context(), database.writing() as connection:
+        connection.execute(new_guess(key))

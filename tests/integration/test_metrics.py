@@ -1,0 +1,51 @@
+"""/metrics: who may read them."""
+
+import pytest
+
+from tests.conftest import AppFactory
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 404), ("", 404)]
+)
+def test_metrics_without_a_token_are_for_this_machine(
+    make_app: AppFactory, address: str, status: int
+) -> None:
+    answer = make_app().test_client().get("/metrics", environ_base={"REMOTE_ADDR": address})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.mimetype == "text/plain"
+        assert b"# TYPE" in answer.data
+
+
+def test_client_behind_a_proxy_of_this_machine_is_not_this_machine(make_app: AppFactory) -> None:
+    client = make_app(PROXY_HOPS="1").test_client()
+    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Bearer 8d3f0c1a", 200),
+        ("Bearer 8d3f0c1", 404),
+        ("Bearer 8d3f0c1a ", 200),  # servers strip the blanks around a value
+        ("Basic 8d3f0c1a", 404),
+        ("8d3f0c1a", 404),
+        ("Bearer \u00e9", 404),
+        ("", 404),
+    ],
+)
+def test_metrics_with_a_token_are_for_its_bearer_alone(
+    make_app: AppFactory, header: str, status: int
+) -> None:
+    client = make_app(METRICS_TOKEN="8d3f0c1a").test_client()
+    headers = {"Authorization": header.strip()} if header else {}
+    answer = client.get("/metrics", headers=headers)
+    assert answer.status_code == status
+    away = client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": "192.0.2.1"})
+    assert away.status_code == status

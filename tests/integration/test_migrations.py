@@ -1,0 +1,110 @@
+"""migrations/: forward and back on both engines, and none missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import inspect, make_url, text
+from sqlalchemy.exc import IntegrityError
+
+from app import database
+from app.extensions import db
+from tests.conftest import AppFactory, execute_on_server, new_postgres_database
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    url = new_postgres_database(postgres_server)
+    yield url
+    execute_on_server(postgres_server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables, once on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+both_engines = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+def tables(app: Flask) -> set[str]:
+    with app.app_context():
+        return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+def test_there_is_one_head_and_one_base() -> None:
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+
+
+def test_every_revision_can_be_taken_back() -> None:
+    for script in ScriptDirectory.from_config(_alembic()).walk_revisions():
+        assert script.module.upgrade.__code__.co_code != script.module.downgrade.__code__.co_code
+        assert script.doc, f"{script.path} does not say what it does"
+
+
+@both_engines
+def test_upgrade_check_downgrade_upgrade(make_app: AppFactory) -> None:
+    app = make_app()
+    wanted = set(db.metadata.tables)
+    with app.app_context():
+        flask_migrate.upgrade()
+        assert tables(app) == wanted
+        flask_migrate.check()  # exits where the models have what the migrations have not
+        flask_migrate.downgrade(revision="base")
+        assert tables(app) == set()
+        flask_migrate.upgrade()
+        flask_migrate.check()
+    assert tables(app) == wanted
+
+
+@both_engines
+def test_default_domain_is_a_row_and_the_only_one_without_a_host(make_app: AppFactory) -> None:
+    app = make_app()
+    with app.app_context():
+        flask_migrate.upgrade()
+        with database.reading() as connection:
+            assert connection.execute(text("SELECT id, host FROM domains")).all() == [(1, None)]
+        with pytest.raises(IntegrityError), database.writing() as connection:
+            connection.execute(text("INSERT INTO domains (id, host) VALUES (2, NULL)"))
+        with pytest.raises(IntegrityError), database.writing() as connection:
+            connection.execute(text("UPDATE domains SET host = 'other.example' WHERE id = 1"))
+
+
+@both_engines
+def test_new_rows_get_ids_of_their_own(make_app: AppFactory) -> None:
+    """The row of the default domain has taken the first id of the sequence."""
+    app = make_app()
+    with app.app_context():
+        flask_migrate.upgrade()
+        with database.writing() as connection:
+            connection.execute(text("INSERT INTO domains (host) VALUES ('go.example')"))
+        with database.reading() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM domains")) == 2
+
+
+@both_engines
+def test_database_without_migrations_is_not_ready_and_says_so(make_app: AppFactory) -> None:
+    app = make_app()
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    [detail] = answer.json["error"]["details"]
+    assert detail["field"] == "migrations"
+    assert "nothing" in detail["message"]
+
+
+def _alembic() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return config
