@@ -200,8 +200,7 @@ class Config:
     CORS_EXPOSE_HEADERS = CORS_RESPONSE_HEADERS
     CORS_MAX_AGE = 86_400
     CORS_SUPPORTS_CREDENTIALS = True
-    CORS_ALWAYS_SEND = False  # it would list the origins in answers to requests that have none
-    CORS_VARY_HEADER = False  # `app.web.headers` sends it always: the answer without an Origin varies as well
+    CORS_VARY_HEADER = False  # `app.web.headers` sends it always: an answer without an Origin varies as well
 
     def __init__(self, values: Mapping[str, str]) -> None:
         env = Environment(values)

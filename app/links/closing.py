@@ -15,9 +15,9 @@ from app.extensions import db
 from app.links import removing
 from app.links.models import Link, Tag, link_tags
 
-_CLOSED_USER = {"status": "closed", "email": None, "email_key": None, "name": None, "password_hash": None}
+_CLOSED_USER = {"status": "closed", **dict.fromkeys(("email", "email_key", "name", "password_hash"))}
 # An empty target tells that a link was erased.
-_ERASED_LINK: dict[str, Any] = {"url": "", "title": None, "notes": None, "password_hash": None}
+_ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
 
 
 def close_account(user_id: int) -> None:

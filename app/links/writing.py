@@ -57,7 +57,8 @@ def assign(link: Link, columns: Mapping[str, Any]) -> None:
     """Put the columns on the row; what is as it was stays unmodified."""
     wanted = columns.get("tags", tagging.names(link)) or ()
     if set(wanted) != set(tagging.names(link)):
-        link.tags = tagging.tags(link.owner_id, wanted)  # first: it asks, which would flush a half-changed row
+        # First of all: it asks the database, and that would flush a row that is half changed.
+        link.tags = tagging.tags(link.owner_id, wanted)
     for name, value in columns.items():
         if name != "tags":
             setattr(link, name, value)

@@ -63,3 +63,10 @@ def test_path_and_query_are_bounded_together(bounded: Flask, length: int, status
 
 def test_escapes_count_as_they_came(bounded: Flask) -> None:
     assert bounded.test_client().get("/?" + "%61" * 1500).status_code == 414
+
+
+@pytest.mark.parametrize("path", ["/%00", "/a%00b", "/%00?x=1"])
+def test_nothing_has_a_name_with_nul(bounded: Flask, path: str) -> None:
+    bounded.add_url_rule("/<name>", "named", lambda name: name)
+    answer = bounded.test_client().get(path)
+    assert (answer.status_code, answer.headers["X-Error-Code"]) == (404, "NOT_FOUND")
