@@ -178,11 +178,17 @@ def _engine() -> Engine:
 
 def _prepare_sqlite(connection: QueuedConnection, _record: object) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins, not the driver
+    # SQLite's own `lower` knows ASCII only, so that a search for Ärger would not find ärger.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA mmap_size = 268435456")
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin_sqlite(connection: Connection) -> None:

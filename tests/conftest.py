@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.clicks import recorder
 from app.extensions import db
 from config import load
 from tests import servers
@@ -62,20 +64,24 @@ def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFac
     return url
 
 
+@pytest.fixture(scope="session")
+def reusable_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> "ReusableSQLite":
+    return ReusableSQLite(sqlite_template, tmp_path_factory)
+
+
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    copy = tmp_path / "slugline.db"
-    shutil.copy(sqlite_template, copy)
-    return f"sqlite:///{copy}"
+def sqlite_url(reusable_sqlite: "ReusableSQLite") -> Iterator[str]:
+    yield reusable_sqlite.url
+    reusable_sqlite.clean()
 
 
 @pytest.fixture(scope="session")
-def reusable_postgres(postgres_server: str, postgres_template: str) -> "ReusableDatabase":
-    return ReusableDatabase(postgres_server, postgres_template)
+def reusable_postgres(postgres_server: str, postgres_template: str) -> "ReusablePostgres":
+    return ReusablePostgres(postgres_server, postgres_template)
 
 
 @pytest.fixture
-def postgres_url(reusable_postgres: "ReusableDatabase") -> Iterator[str]:
+def postgres_url(reusable_postgres: "ReusablePostgres") -> Iterator[str]:
     yield reusable_postgres.url
     reusable_postgres.clean()
 
@@ -111,8 +117,18 @@ def make_app(settings: dict[str, str]) -> Iterator[AppFactory]:
 
 
 @pytest.fixture
-def app(make_app: AppFactory) -> Flask:
-    return make_app()
+def app(database_url: str, shared_apps: "SharedApps") -> Iterator[Flask]:
+    """An application with the settings of the tests; `make_app` is for other settings and for more routes."""
+    app = shared_apps.on(database_url)
+    yield app
+    shared_apps.reset(app)
+
+
+@pytest.fixture(scope="session")
+def shared_apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SharedApps"]:
+    apps = SharedApps(tmp_path_factory)
+    yield apps
+    apps.close()
 
 
 @pytest.fixture
@@ -197,7 +213,92 @@ def environment(database_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-class ReusableDatabase:
+_CLEAN = tuple(
+    f"DELETE FROM {table.name}" + (" WHERE host IS NOT NULL" if table.name == "domains" else "")
+    for table in reversed(db.metadata.sorted_tables)
+)
+
+
+class ReusableSQLite:
+    """A SQLite file that is emptied after each test, so that an application can stay on it.
+
+    One whose schema a test changed, or that is still locked, is left and another one taken.
+    """
+
+    _FINGERPRINT = (
+        "SELECT type, name, sql, (SELECT version_num FROM alembic_version) FROM sqlite_master ORDER BY name"
+    )
+
+    def __init__(self, template: Path, folders: pytest.TempPathFactory) -> None:
+        self._template = template
+        self._folders = folders
+        self._schema = self._fingerprint(template)
+        self._file = self._make()
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self._file}"
+
+    def clean(self) -> None:
+        """Make it as new for the next test."""
+        try:
+            with closing(sqlite3.connect(self._file, timeout=1)) as connection, connection:
+                for statement in _CLEAN:
+                    connection.execute(statement)
+            intact = self._fingerprint(self._file) == self._schema
+        except sqlite3.Error:
+            intact = False
+        if not intact:
+            self._file = self._make()
+
+    def _make(self) -> Path:
+        return Path(shutil.copy(self._template, self._folders.mktemp("sqlite") / "slugline.db"))
+
+    def _fingerprint(self, file: Path) -> object:
+        with closing(sqlite3.connect(file)) as connection:
+            return connection.execute(self._FINGERPRINT).fetchall()
+
+
+class SharedApps:
+    """One application for each database, made once (100 ms) and put back after each test."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._apps: dict[str, Flask] = {}
+        self._kept: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
+
+    def on(self, url: str) -> Flask:
+        if url not in self._apps:
+            app = create_app(load(environment(url, self._folders.mktemp("data"))))
+            self._apps[url] = app
+            self._kept[url] = (dict(app.config), dict(app.view_functions), dict(app.extensions))
+        return self._apps[url]
+
+    def reset(self, app: Flask) -> None:
+        """Undo what a test did to the application itself; its database is emptied by `database_url`."""
+        url = next(url for url, known in self._apps.items() if known is app)
+        for now, before in zip(
+            (app.config, app.view_functions, app.extensions), self._kept[url], strict=True
+        ):
+            now.clear()
+            now.update(before)
+        _begin_a_new_spool(app)
+
+    def close(self) -> None:
+        for app in self._apps.values():
+            with app.app_context():
+                db.engine.dispose()
+
+
+def _begin_a_new_spool(app: Flask) -> None:
+    with app.app_context():
+        recorder.recorder().spool._forked()  # closes its file, as in a child that must not write to it
+    recorder.init_app(app)
+    spool: Path = app.config["SPOOL_DIR"]
+    shutil.rmtree(spool) if spool.is_dir() else spool.unlink(missing_ok=True)
+
+
+class ReusablePostgres:
     """A PostgreSQL database that is emptied after each test (1 ms) instead of made anew (500 ms).
 
     One whose schema a test changed, or that cannot be emptied, is thrown away.
@@ -224,9 +325,8 @@ class ReusableDatabase:
         try:
             with psycopg.connect(_plain(self.url), autocommit=True) as connection:
                 connection.execute("SET lock_timeout = '1s'")
-                for table in reversed(db.metadata.sorted_tables):
-                    kept = " WHERE host IS NOT NULL" if table.name == "domains" else ""
-                    connection.execute(f"DELETE FROM {table.name}{kept}")
+                for statement in _CLEAN:
+                    connection.execute(statement)
             intact = self._fingerprint(self.url) == self._schema
         except psycopg.Error:
             intact = False

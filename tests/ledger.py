@@ -21,16 +21,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import create_engine, text
 
-from app import create_app
-from app.extensions import db
-from config import load
-from tests import servers
-from tests.conftest import environment, new_postgres_database
 from tests.e2e.processes import eventually
-from tests.service import BROWSER, Service, serving
+from tests.service import BROWSER, Service, new_database, serving
 
 VISITORS = 4  # threads
 TARGETS = ("web process", "web master", "worker")
@@ -221,18 +215,6 @@ def shuffled_targets(kills: int, seed: int) -> list[str]:
     return targets
 
 
-def _new_database(engine: str, folder: Path, stack: ExitStack) -> str:
-    if engine == "postgresql":
-        url = new_postgres_database(stack.enter_context(servers.postgresql()))
-    else:
-        url = f"sqlite:///{folder}/slugline.db"
-    app = create_app(load(environment(url, folder)))
-    with app.app_context():
-        flask_migrate.upgrade()
-        db.engine.dispose()
-    return url
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make ledger", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
@@ -248,7 +230,7 @@ def main() -> int:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ledger-")))
-        url = _new_database(options.database, folder, stack)
+        url = stack.enter_context(new_database(options.database, folder))
         application = "tests.memory_wsgi:app" if options.memory else "wsgi:app"
         workers = str(options.workers)
         service = stack.enter_context(serving(url, folder, application, WEB_WORKERS=workers))

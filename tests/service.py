@@ -9,17 +9,26 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import PASSWORD, environment
+import flask_migrate
+import psycopg
+
+from app import create_app
+from app.database import metadata
+from app.extensions import db
+from config import load
+from tests.conftest import PASSWORD, environment, new_postgres_database
 from tests.e2e.processes import ROOT, children, eventually, having
+from tests.servers import postgresql
 
 BROWSER = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
@@ -246,6 +255,42 @@ def _sockets(pid: int) -> set[int]:
                 if (target := os.readlink(fd)).startswith("socket:["):
                     found.add(int(target[8:-1]))
     return found
+
+
+@contextmanager
+def writing_elsewhere(database_url: str) -> Iterator[None]:
+    """Hold a transaction that keeps every other writer out and lets readers in."""
+    if database_url.startswith("sqlite"):
+        held = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+        held.execute("BEGIN IMMEDIATE")
+        yield
+        held.rollback()
+        held.close()
+        return
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        connection.execute(f"LOCK TABLE {', '.join(metadata.tables)} IN EXCLUSIVE MODE")
+        yield
+        connection.rollback()
+
+
+def migrate(url: str, folder: Path) -> None:
+    """Make the tables of a new database."""
+    app = create_app(load(environment(url, folder)))
+    with app.app_context():
+        flask_migrate.upgrade()
+        db.engine.dispose()
+
+
+@contextmanager
+def new_database(engine: str, folder: Path) -> Iterator[str]:
+    """The URL of a migrated database outside pytest; on PostgreSQL, of a server of its own."""
+    with ExitStack() as stack:
+        if engine == "postgresql":
+            url = new_postgres_database(stack.enter_context(postgresql()))
+        else:
+            url = f"sqlite:///{folder}/slugline.db"
+        migrate(url, folder)
+        yield url
 
 
 @contextmanager

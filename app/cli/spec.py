@@ -11,4 +11,8 @@ from flask.cli import with_appcontext
 @with_appcontext
 def command() -> None:
     """Print the OpenAPI document."""
-    click.echo(json.dumps(current_app.extensions["openapi"]["v1"].to_dict(), indent=2, sort_keys=True, ensure_ascii=False))
+    click.echo(
+        json.dumps(
+            current_app.extensions["openapi"]["v1"].to_dict(), indent=2, sort_keys=True, ensure_ascii=False
+        )
+    )

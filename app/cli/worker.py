@@ -9,14 +9,14 @@ from flask.cli import with_appcontext
 
 from app.accounts import guesses, sessions
 from app.clicks.daykeys import keep_day_keys
-from app.clicks.retention import tidy_spool
+from app.clicks.tidying import tidy_spool
 from app.clicks.worker import Chore, run_worker
 from app.links.closing import erase_deleted
 
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
 CHORES: Sequence[Chore] = (
-    Chore("day keys", _HOUR, keep_day_keys),
+    Chore("day keys", 10 * _MINUTE, keep_day_keys),
     Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
     Chore("sessions", _HOUR, sessions.purge),
     Chore("deleted links", _HOUR, erase_deleted),

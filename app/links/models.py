@@ -60,8 +60,8 @@ class Link(Base):
         CheckConstraint("redirect_status IN (301, 302, 307, 308)", name="redirect_status"),
         CheckConstraint("max_clicks > 0", name="max_clicks"),
         CheckConstraint("starts_at < expires_at", name="period"),
-        Index(None, "owner_id", "created_at", "id"),
-        Index(None, "owner_id", "updated_at", "id"),
+        Index(None, "owner_id", "created_at"),
+        Index(None, "owner_id", "updated_at"),
         Index(None, "deleted_at"),
     )
 

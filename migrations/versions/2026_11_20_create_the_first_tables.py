@@ -131,8 +131,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("domain_id", "code", name=op.f("uq_links_domain_id_code")),
     )
     op.create_index(op.f("ix_links_deleted_at"), "links", ["deleted_at"])
-    op.create_index(op.f("ix_links_owner_id_created_at_id"), "links", ["owner_id", "created_at", "id"])
-    op.create_index(op.f("ix_links_owner_id_updated_at_id"), "links", ["owner_id", "updated_at", "id"])
+    op.create_index(op.f("ix_links_owner_id_created_at"), "links", ["owner_id", "created_at"])
+    op.create_index(op.f("ix_links_owner_id_updated_at"), "links", ["owner_id", "updated_at"])
     op.create_table(
         "sessions",
         sa.Column("id", BigId, nullable=False),

@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import flask_migrate
 import pytest
 
-from app import create_app
-from app.extensions import db
-from config import load
-from tests.conftest import environment, new_postgres_database
+from tests.conftest import new_postgres_database
 from tests.e2e.processes import eventually
 from tests.servers import PostgreSQL, postgresql_server
-from tests.service import Service
+from tests.service import Service, migrate
 
 VISITS = 20
 UNLIMITED = resource.RLIM_INFINITY
@@ -80,10 +76,7 @@ def server() -> Iterator[PostgreSQL]:
 @pytest.fixture
 def own_postgres_url(server: PostgreSQL, tmp_path: Path) -> str:
     url = new_postgres_database(server.url)
-    app = create_app(load(environment(url, tmp_path)))
-    with app.app_context():
-        flask_migrate.upgrade()
-        db.engine.dispose()
+    migrate(url, tmp_path)
     return url
 
 

@@ -1,36 +1,15 @@
 """Redirects wait for nobody: not for a writer, not for the worker; what they record is counted later."""
 
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from tests.e2e.processes import eventually
-from tests.service import Service
+from tests.service import Service, writing_elsewhere
 
-TABLES = "links, clicks, click_counts, click_facets, spool_positions, sessions, guesses"
 VISITS = 100
 LONGER_THAN_THE_WORKER_PAUSES = 1.0  # seconds
 SHOWS_WITHIN = 2.0  # seconds, the promise of the contract
-
-
-@contextmanager
-def writing_elsewhere(url: str) -> Iterator[None]:
-    """Hold a transaction that keeps every other writer out and lets readers in."""
-    if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.rollback()
-        connection.close()
-        return
-    with psycopg.connect(url.replace("+psycopg", "")) as held:
-        held.execute(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE")
-        yield
-        held.rollback()
 
 
 def visit(service: Service, code: str, times: int = VISITS) -> int:

@@ -90,8 +90,10 @@ class TestReadingOnly:
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
     def test_view_that_writes_on_a_safe_method_fails_and_stores_nothing(
-        self, app: Flask, method: str
+        self, make_app: AppFactory, method: str
     ) -> None:
+        app = make_app()
+
         def write() -> str:
             db.session.execute(new_guess())
             db.session.commit()

@@ -72,7 +72,9 @@ def test_sixteen_at_once_make_one_user(app: Flask) -> None:
         ("nickname", "ada"),
     ],
 )
-def test_bad_field_is_named_and_nothing_is_stored(app: Flask, anonymous: Caller, field: str, value: Any) -> None:
+def test_bad_field_is_named_and_nothing_is_stored(
+    app: Flask, anonymous: Caller, field: str, value: Any
+) -> None:
     answer = anonymous.post("/auth/register", json={**ACCOUNT, field: value})
     assert answer.status_code == 400
     error = answer.json["error"]
@@ -93,7 +95,9 @@ def test_closed_registration_is_403(make_app: AppFactory) -> None:
 
 
 @pytest.mark.parametrize(("email", "status"), [("a@corp.example", 201), ("a@evil-corp.example", 403)])
-def test_registration_by_domain_admits_listed_ones_only(make_app: AppFactory, email: str, status: int) -> None:
+def test_registration_by_domain_admits_listed_ones_only(
+    make_app: AppFactory, email: str, status: int
+) -> None:
     app = make_app(REGISTRATION="domains", REGISTRATION_DOMAINS="corp.example, other.example")
     answer = Caller(app.test_client()).post("/auth/register", json={**ACCOUNT, "email": email})
     assert answer.status_code == status

@@ -141,9 +141,11 @@ def test_q_finds_a_part_of_code_title_or_url_in_any_case(app: Flask, alice: Call
         {"code": "x", "title": "100% off_now"},
         {"code": "y", "title": "100 percent / offsnow"},
         {"code": "z", "notes": "summer"},
+        {"code": "umlaut", "title": "Ärger im Büro"},
     )
     found = {
         "sUmMeR": {"Summer", "c1", "c2"},
+        "äRGER IM bÜ": {"umlaut"},
         "100%": {"x"},
         "f_n": {"x"},
         "%": {"x"},

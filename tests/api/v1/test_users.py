@@ -48,7 +48,9 @@ def test_merge_patch_media_type_is_taken(alice: Caller) -> None:
     assert answer.json["name"] == "G"
 
 
-@pytest.mark.parametrize(("field", "value"), [("name", 1), ("name", "x" * 101), ("role", "admin"), ("colour", "red")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", 1), ("name", "x" * 101), ("role", "admin"), ("colour", "red")]
+)
 def test_role_is_not_writable_and_bad_fields_are_named(alice: Caller, field: str, value: Any) -> None:
     answer = alice.patch("/users/me", json={field: value})
     if field == "role":

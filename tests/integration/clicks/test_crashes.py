@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from app.clicks.countries import countries
 from app.clicks.ingest import Ingester
@@ -56,8 +57,8 @@ class Writer:
 
 
 @pytest.fixture
-def worker(settings: dict[str, str]) -> Iterator["Worker"]:
-    one = Worker(settings)
+def worker(app: Flask, settings: dict[str, str]) -> Iterator["Worker"]:
+    one = Worker({**settings, "DATA_DIR": str(app.config["DATA_DIR"])})
     yield one
     one.kill()
 

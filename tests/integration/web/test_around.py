@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app import database
 from app.logs import dict_config
@@ -18,6 +18,7 @@ from app.web import headers
 from tests import servers
 from tests.conftest import PASSWORD, AppFactory, Caller
 from tests.integration.web.conftest import Shape
+from tests.making import add_domain
 
 OVER_HTTPS = {"FORCE_HTTPS": "true", "PUBLIC_URL": "https://sho.rt"}
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
@@ -124,6 +125,15 @@ def test_readers_and_visitors_are_sent_to_https(make_app: AppFactory, path: str)
     assert (answer.status_code, answer.headers["Location"]) == (301, f"https://sho.rt{path}")
 
 
+@pytest.mark.parametrize("path", ["/s/abc", "/s/%0D%0AX-Evil:%201?a=%0d%0aX:1", "/s/a%2525b?really?"])
+def test_visitors_of_another_domain_of_ours_stay_on_it(make_app: AppFactory, path: str) -> None:
+    app = make_app(**OVER_HTTPS)
+    add_domain(app, "go.example")
+    for host, origin in (("go.example", "https://go.example"), ("went.example", "https://sho.rt")):
+        answer = app.test_client().get(path, headers={"Host": host})
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"{origin}{path}")
+
+
 @pytest.mark.parametrize(("hops", "prefix"), [("0", "127.0.0.0/24"), ("1", "198.51.100.0/24")])
 def test_session_shows_the_network_of_whom_the_proxy_saw(
     make_app: AppFactory, hops: str, prefix: str
@@ -161,7 +171,7 @@ def test_database_that_is_away_is_503_with_retry_after(make_app: AppFactory, one
 def test_damaged_database_is_503_and_not_a_traceback(app: Flask, alice: Caller, one_shape: Shape) -> None:
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
-    path = Path(app.config["DATA_DIR"]) / "slugline.db"
+    path = Path(make_url(app.config["SQLALCHEMY_DATABASE_URI"]).database or "")
     for file in path.parent.glob("slugline.db-*"):
         file.unlink()
     path.write_bytes(b"This is no database. " * 1000)

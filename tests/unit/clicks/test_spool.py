@@ -321,6 +321,20 @@ def test_a_rotation_that_fails_loses_nothing(tmp_path: Path) -> None:
     assert spool.lost == 0
 
 
+def test_a_file_that_cannot_get_its_name_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    spool = Spool(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refused)
+        assert not spool.append(b"lost\n")
+    assert list(tmp_path.iterdir()) == []
+    assert spool.append(b"kept\n")
+
+
 def test_check_passes_and_leaves_nothing_where_files_can_be_made(tmp_path: Path) -> None:
     Spool(tmp_path / "spool").check()
     assert list((tmp_path / "spool").iterdir()) == []

@@ -10,9 +10,9 @@ from sqlalchemy import insert, select
 
 from app import database
 from app.clicks.ingest import Ingester
-from app.clicks.models import ClickCount, SpoolPosition
+from app.clicks.models import SpoolPosition
 from app.clicks.quarantine import Quarantine
-from app.clicks.retention import delete_old_clicks, tidy_spool
+from app.clicks.tidying import tidy_spool
 from tests.integration.clicks.conftest import Finished, click, drain, queries
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -75,21 +75,3 @@ def test_quarantine_is_kept_for_30_days(spool_dir: Path) -> None:
     new = touch(spool_dir / "quarantine" / "b.bad", 29 * DAY)
     tidy_spool()
     assert (old.exists(), new.exists()) == (False, True)
-
-
-def test_old_clicks_are_deleted_and_their_counts_stay(ingester: Ingester, finished: Finished) -> None:
-    finished(click(f"old{number}", at=NOW - 11 * DAY) for number in range(2500))
-    finished([click("new", at=NOW - 9 * DAY)])
-    drain(ingester)
-    assert delete_old_clicks(10) == 2500
-    assert queries() == ["new"]
-    with database.reading() as connection:
-        assert sorted(connection.scalars(select(ClickCount.humans))) == [1, 2500]
-    assert delete_old_clicks(10) == 0
-
-
-def test_no_days_keep_clicks_for_ever(ingester: Ingester, finished: Finished) -> None:
-    finished([click("ancient", at=datetime(2001, 1, 1, tzinfo=UTC))])
-    drain(ingester)
-    assert delete_old_clicks(0) == 0
-    assert queries() == ["ancient"]

@@ -1,20 +1,19 @@
-"""What is deleted of clicks and spools, and when. The roll-ups stay."""
+"""What is deleted of spools, and when."""
 
 from datetime import timedelta
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from app import clock, database
 from app.clicks.ingest import spool_files
-from app.clicks.models import Click, SpoolPosition
+from app.clicks.models import SpoolPosition
 from app.clicks.quarantine import Quarantine
 from app.clicks.spool import TEMPORARY_SUFFIX
 
 _KEPT = timedelta(days=30)
 _TEMPORARY_KEPT = timedelta(hours=1)  # a writer needs the name for less than a millisecond
-_ROWS = 1_000  # in one transaction, as many as the ingester
 
 
 def tidy_spool() -> None:
@@ -29,21 +28,6 @@ def tidy_spool() -> None:
     for path in directory.glob(f"*{TEMPORARY_SUFFIX}"):
         if path.stat().st_mtime < (now - _TEMPORARY_KEPT).timestamp():
             path.unlink(missing_ok=True)
-
-
-def delete_old_clicks(days: int) -> int:
-    """Delete the raw clicks of more than `days` days ago; return how many. 0 days keeps them for ever."""
-    if not days:
-        return 0
-    before = clock.now() - timedelta(days=days)
-    oldest = select(Click.id).where(Click.at < before).limit(_ROWS)
-    deleted = 0
-    while True:
-        with database.writing() as connection:
-            count = connection.execute(delete(Click).where(Click.id.in_(oldest))).rowcount
-        deleted += count
-        if count < _ROWS:
-            return deleted
 
 
 def _prune_positions(present: list[str]) -> None:
