@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE ?= http://127.0.0.1:8000
-SYSTEM_TOOLS := nginx chromium wrk
+SYSTEM_TOOLS := nginx chromium wrk curl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help

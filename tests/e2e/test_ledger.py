@@ -4,7 +4,7 @@ import pytest
 
 from tests.ledger import TARGETS, Result, run
 
-VISITS = 1_500
+VISITS = 900
 SEED = 7
 
 
