@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE ?= http://127.0.0.1:8000
-SYSTEM_TOOLS := nginx chromium wrk curl
+SYSTEM_TOOLS := nginx chromium curl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
@@ -19,10 +19,10 @@ run: $(VENV)/runtime .env ## Start web and worker on 127.0.0.1:8000 (PORT=8001 f
 	@exec $(BIN)/python deploy/supervise.py
 
 test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and PostgreSQL, with coverage
-	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 \
+	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 --dist worksteal \
 		--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 
-e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium and wrk
+e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium and curl
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/system $(ARGS)

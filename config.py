@@ -156,16 +156,19 @@ def _is_origin(value: str) -> bool:
 def _is_redis_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+        return parts.scheme in ("redis", "rediss", "redis+unix") and parts.port != 0
     except ValueError:
         return False
 
 
 def _is_bind(value: str) -> bool:
     """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
+    return _is_address(value) or bool(re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
+
+
+def _is_address(value: str) -> bool:
     port = value.rpartition(":")[2]
-    plain = re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16
-    return bool(plain or re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
+    return bool(re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16)
 
 
 def _is_mmdb(path: Path) -> bool:
@@ -223,7 +226,9 @@ class Config:
         self.SQLALCHEMY_DATABASE_URI = _database_url(env, self.DATA_DIR)
         self.REDIS_URL = env.text("REDIS_URL", "")
         if self.REDIS_URL and not _is_redis_url(self.REDIS_URL):
-            raise BadSetting("REDIS_URL must be a URL such as redis://host:6379/0, rediss:// or unix://")
+            raise BadSetting(
+                "REDIS_URL must be a URL such as redis://host:6379/0, rediss:// or redis+unix://"
+            )
         self.RATELIMIT_STORAGE_URI = self.REDIS_URL or "memory://"
         # A hung Redis must not hang the requests: without these a call waits for more than 6 s.
         timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25} if self.REDIS_URL else {}
@@ -235,8 +240,9 @@ class Config:
         self.ALLOW_PRIVATE_TARGETS = env.flag("ALLOW_PRIVATE_TARGETS", True)
         self.RESTORE_DAYS = env.integer("RESTORE_DAYS", 30, 0, 3650)
         self.SPOOL_MAX_BYTES = env.integer("SPOOL_MAX_BYTES", 64 * 1024 * 1024, 4096, 2**40)
-        self.GEOIP_DATABASE = env.text("GEOIP_DATABASE", "")
-        if self.GEOIP_DATABASE and not _is_mmdb(Path(self.GEOIP_DATABASE)):
+        named = env.text("GEOIP_DATABASE", "")
+        self.GEOIP_DATABASE = str(_absolute(named)) if named else ""
+        if named and not _is_mmdb(Path(self.GEOIP_DATABASE)):
             raise BadSetting("GEOIP_DATABASE must be the path of an .mmdb file")
 
     def _web(self, env: Environment) -> None:
@@ -255,6 +261,9 @@ class Config:
         self.WEB_THREADS = env.integer("WEB_THREADS", 8, 1, 256)
         self.LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+        self.WORKER_METRICS_BIND = env.text("WORKER_METRICS_BIND", "")
+        if self.WORKER_METRICS_BIND and not _is_address(self.WORKER_METRICS_BIND):
+            raise BadSetting("WORKER_METRICS_BIND must be host:port")
         self.SECURITY_CONTACT = env.text("SECURITY_CONTACT", "")
         if not re.fullmatch(r"((mailto:|https://)[!-~]+)?", self.SECURITY_CONTACT):
             raise BadSetting("SECURITY_CONTACT must begin with mailto: or https://")

@@ -1,9 +1,21 @@
 """Gunicorn's settings: ``gunicorn -c gunicorn.conf.py wsgi:app``."""
 
-from app import logs
+import os
+import shutil
+import tempfile
+from typing import Any
+
 from config import load
 
 _settings = load()
+
+if _settings.WEB_WORKERS > 1:
+    # One /metrics for all processes. prometheus_client reads this when it is first imported, hence before `app`.
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="slugline-metrics-"))
+
+from prometheus_client import multiprocess  # noqa: E402
+
+from app import logs  # noqa: E402
 
 bind = _settings.WEB_BIND
 workers = _settings.WEB_WORKERS
@@ -23,3 +35,15 @@ secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 accesslog = None
 logconfig_dict = logs.dict_config(_settings.LOG_LEVEL)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Gunicorn's hook: a process that is gone leaves its counts, not its gauges."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Gunicorn's hook: the counts of all processes go with the last."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ class QueuedConnection(sqlite3.Connection):
 def init_app(app: Flask, db: SQLAlchemy) -> None:
     """Bind `db` to the application, with an engine whose transactions are reading or writing."""
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, app.config["WEB_THREADS"])
     db.init_app(app)
     with app.app_context():
         engine = db.engine
@@ -163,12 +163,24 @@ def make_read_only(session: Any) -> None:
     session.execution_options = session.execution_options.union({_READ_ONLY: True})
 
 
-def _engine_options(url: URL) -> dict[str, Any]:
-    options = {"hide_parameters": True}  # errors go to the log, parameters hold addresses and hashes
+def _engine_options(url: URL, threads: int) -> dict[str, Any]:
+    options = {
+        "hide_parameters": True,  # errors go to the log, parameters hold addresses and hashes
+        "pool_size": threads + 1,  # a thread that holds a session may need a short transaction beside it
+        "max_overflow": threads,
+        "pool_timeout": _BUSY_TIMEOUT,
+    }
     if url.drivername == "sqlite":
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(url.database or ""))
         return {**options, "connect_args": {"factory": QueuedConnection, "timeout": _BUSY_TIMEOUT}}
     return {**options, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+
+
+def _make_private(file: Path) -> None:
+    """Have a SQLite file that only its owner reads; SQLite gives the files beside it the same mode."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # what cannot be made is told when it is opened
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _engine() -> Engine:

@@ -53,8 +53,8 @@ def openapi() -> dict[str, Any]:
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """Crawlers have no business here: short links are not pages."""
-    return Response("User-agent: *\nDisallow: /\n", mimetype="text/plain")
+    """Crawlers have no business in the API. Short links stay open: those who draw a link's card ask here first."""
+    return Response("User-agent: *\nDisallow: /api/\nDisallow: /docs\n", mimetype="text/plain")
 
 
 @blueprint.get("/.well-known/security.txt")

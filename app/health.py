@@ -1,6 +1,7 @@
 """/healthz, /readyz and /metrics, for orchestrators and Prometheus; exempt from limits and from FORCE_HTTPS."""
 
 import hmac
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 
 from app import addresses, database
@@ -56,12 +58,17 @@ def readyz() -> dict[str, Any]:
     warnings = []
     if limits.shares_nothing(current_app):
         warnings.append("Several web processes without REDIS_URL: each counts its own limits.")
+    if current_app.config["FORCE_HTTPS"] and not current_app.config["PROXY_HOPS"]:
+        warnings.append(
+            "FORCE_HTTPS without PROXY_HOPS: behind a proxy every answer is a redirect to itself."
+        )
     return {"status": "ready", "checks": dict.fromkeys(checks, "ok"), "warnings": warnings}
 
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Prometheus metrics of this process: for the bearer of METRICS_TOKEN; without one set, for loopback only."""
+    """Prometheus metrics of all web processes: for the bearer of METRICS_TOKEN; without one set, for loopback
+    only. The worker's are at its own WORKER_METRICS_BIND."""
     token = current_app.config["METRICS_TOKEN"]
     sent = request.headers.get("Authorization", "")
     peer = addresses.parse(client_address())
@@ -70,7 +77,16 @@ def metrics() -> Response:
     )
     if not allowed:
         raise NotFound()
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _registry() -> CollectorRegistry:
+    """What this process counts, or where there are several (`gunicorn.conf.py`) what all of them do."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
 
 
 def _tried(check: Callable[[], str | None]) -> str | None:

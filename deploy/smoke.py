@@ -152,7 +152,7 @@ class Tour:
         return "404 for its owner, 410 for visitors"
 
     def delete_account(self) -> str:
-        self.at.call("DELETE", f"{API}/users/me", 204, {"password": self.password})
+        self.at.call("DELETE", f"{API}/users/me", 204)
         self.at.call("GET", f"{API}/users/me", 401)
         return "its token is dead"
 

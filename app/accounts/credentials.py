@@ -25,10 +25,10 @@ def change_password(principal: Principal, current: str, new: str) -> None:
         query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
         user = connection.execute(query).one()
     tries = [sessions.account_guess(user.email_key or "")]
-    guesses.count(tries)
+    counted = guesses.count(tries)
     if not passwords.matches(current, user.password_hash):
         raise WrongPassword(field="current_password")
-    guesses.give_back(tries)
+    guesses.give_back(counted)
     change = (
         update(User)
         .where(User.id == principal.user_id, User.password_hash == user.password_hash)

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,9 @@ from sqlalchemy import Connection, case, delete, select, update
 from app import clock, database
 from app.accounts.models import Guess
 from app.errors import RateLimited
+
+Counted = dict[str, datetime]
+"""Guesses that were counted: the end of the window of each, by key."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Guessed:
         return hmac.new(current_app.config["SECRET_KEY"].encode(), text, hashlib.sha256).hexdigest()
 
 
-def count(guesses: Sequence[Guessed]) -> None:
-    """Count one guess on each, all or none, in a short transaction of its own.
+def count(guesses: Sequence[Guessed]) -> Counted:
+    """Count one guess on each, all or none, in a short transaction of its own; return what `give_back` takes.
 
     Raises RateLimited where one of them is used up, with the seconds until it opens again.
     """
@@ -43,19 +47,25 @@ def count(guesses: Sequence[Guessed]) -> None:
     wanted = sorted(
         (guess for guess in guesses if current_app.config[guess.rates]), key=lambda guess: guess.key
     )
+    counted: Counted = {}
     with database.writing() as connection:
         for guess in wanted:
-            if not _count(connection, guess, now):
+            resets_at = _count(connection, guess, now)
+            if resets_at is None:
                 raise RateLimited(_wait(connection, guess, now), "Too many tries; wait before the next.")
+            counted[guess.key] = resets_at
+    return counted
 
 
-def give_back(guesses: Sequence[Guessed]) -> None:
-    """Take back the counts of a guess that was right."""
-    with database.writing() as connection:
-        for key in sorted(guess.key for guess in guesses):
-            connection.execute(
-                update(Guess).where(Guess.key == key, Guess.count > 0).values(count=Guess.count - 1)
-            )
+def give_back(counted: Counted, within: Connection | None = None) -> None:
+    """Take back the counts of a guess that was right, in the transaction of `within` or in one of its own.
+
+    Each from the window it was counted in: a right guess that ends in the next one must not free a wrong one.
+    """
+    with nullcontext(within) if within else database.writing() as connection:
+        for key, resets_at in counted.items():
+            own = (Guess.key == key) & (Guess.resets_at == resets_at) & (Guess.count > 0)
+            connection.execute(update(Guess).where(own).values(count=Guess.count - 1))
 
 
 def forget_expired() -> None:
@@ -64,7 +74,8 @@ def forget_expired() -> None:
         connection.execute(delete(Guess).where(Guess.resets_at <= clock.now()))
 
 
-def _count(connection: Connection, guess: Guessed, now: datetime) -> bool:
+def _count(connection: Connection, guess: Guessed, now: datetime) -> datetime | None:
+    """Count one guess; return when its window ends, or None where it is used up."""
     rate = parse(current_app.config[guess.rates])
     resets_at = now + timedelta(seconds=rate.get_expiry())
     ended = Guess.resets_at <= now
@@ -79,9 +90,9 @@ def _count(connection: Connection, guess: Guessed, now: datetime) -> bool:
             },
             where=ended | (Guess.count < rate.amount),
         )
-        .returning(Guess.count)
+        .returning(Guess.resets_at)
     )
-    return connection.execute(statement).first() is not None
+    return connection.scalar(statement)
 
 
 def _wait(connection: Connection, guess: Guessed, now: datetime) -> int:

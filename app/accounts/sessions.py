@@ -19,6 +19,7 @@ from app.accounts.users import email_key
 from app.errors import AppError, InvalidToken, NotFound
 from app.extensions import db
 from app.ids import opaque_id
+from app.keyset import Order, Page, Position, fetch
 
 KEPT_AFTER_END = timedelta(days=7)
 
@@ -45,7 +46,7 @@ class TokenReused(AppError):
 def sign_in(email: str, password: str, *, user_agent: str, address: str) -> TokenPair:
     """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
     tries = [Guessed("GUESSES_LOGIN_IP", (addresses.counted(address),)), account_guess(email_key(email))]
-    guesses.count(tries)
+    counted = guesses.count(tries)
     with database.reading() as connection:
         query = select(User.id, User.password_hash).where(
             User.email_key == email_key(email), User.status == "active"
@@ -53,11 +54,12 @@ def sign_in(email: str, password: str, *, user_agent: str, address: str) -> Toke
         found = connection.execute(query).first()
     if not passwords.matches(password, found.password_hash if found else None) or found is None:
         raise InvalidCredentials()
-    guesses.give_back(tries)
     user = db.session.get(User, found.id, with_for_update=True)
     # The password may have changed while it was compared; that change must end this session too.
     if user is None or user.password_hash != found.password_hash or user.status != "active":
         raise InvalidCredentials()
+    # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
+    guesses.give_back(counted, db.session.connection())
     return _begin(user, user_agent=user_agent, address=address)
 
 
@@ -115,12 +117,13 @@ def sign_out(token: str) -> None:
         raise InvalidToken("The session has ended.")
 
 
-def live(user_id: int) -> list[Session]:
-    """The user's sessions that are neither ended nor expired, the latest first."""
+def live(user_id: int, after: Position | None, limit: int) -> Page[Session]:
+    """A page of the user's sessions that are neither ended nor expired, the latest first."""
     query = select(Session).where(
         Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > clock.now()
     )
-    return list(db.session.scalars(query.order_by(Session.created_at.desc(), Session.id.desc())))
+    order = Order((Session.created_at.expression, Session.public_id.expression), descending=True)
+    return fetch(db.session(), query, order, after, limit)
 
 
 def end(user_id: int, public_id: str) -> None:

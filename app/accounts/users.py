@@ -1,5 +1,6 @@
 """Users: registration and profile."""
 
+from contextlib import suppress
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -60,9 +61,9 @@ def create(email: str, password: str, name: str | None = None, role: str = "user
     return user
 
 
-def get(user_id: int) -> User:
-    """The user with this internal id. Raises NotFound."""
-    user = db.session.get(User, user_id)
+def get(user_id: int, *, lock: bool = False) -> User:
+    """The user with this internal id; `lock` keeps others from changing it meanwhile. Raises NotFound."""
+    user = db.session.get(User, user_id, with_for_update=lock or None)
     if user is None or user.status == "closed":
         raise NotFound()
     return user
@@ -70,7 +71,8 @@ def get(user_id: int) -> User:
 
 def edit(user_id: int, changes: dict[str, Any]) -> User:
     """Change the profile: `name`."""
-    user = get(user_id)
+    # Locked, so that an account that is being closed at the same time stays erased.
+    user = get(user_id, lock=True)
     for attribute, value in changes.items():
         setattr(user, attribute, value)
     user.updated_at = clock.now()
@@ -79,7 +81,9 @@ def edit(user_id: int, changes: dict[str, Any]) -> User:
 
 
 def email_key(email: str) -> str:
-    """What makes two spellings of an address the same account."""
+    """What makes two spellings of an address the same account: its normal form, case-folded."""
+    with suppress(EmailNotValidError):
+        email = validate_email(email.strip(), check_deliverability=False).normalized
     return email.strip().casefold()
 
 

@@ -21,10 +21,12 @@ _RANKS = ("user", "manager", "admin")
 
 @dataclass(frozen=True)
 class Access:
-    """`kind`: public, token (any token, examined by the view), session (a signed-in user of `role` or above)."""
+    """`kind`: public, token (examined by the view), session (a signed-in user of `role` or above). `tokens`: the
+    types of token that open the route, none for a public one."""
 
     kind: str
     role: str = "user"
+    tokens: tuple[str, ...] = ()
 
 
 def public(view: View) -> View:
@@ -32,19 +34,20 @@ def public(view: View) -> View:
     return _mark(view, Access("public"))
 
 
-def token_bearer(view: View) -> View:
-    """Whoever brings a token; the view hands it to the noun that examines it."""
-    return _mark(view, Access("token"))
+def token_bearer(*types: str) -> Callable[[View], View]:
+    """Whoever brings a token of one of `types` ("access", "refresh"); the view hands it to the noun that
+    examines it."""
+    return lambda view: _mark(view, Access("token", tokens=types))
 
 
 def signed_in(view: View) -> View:
     """Whoever brings a live access token."""
-    return _mark(view, Access("session"))
+    return _mark(view, Access("session", tokens=("access",)))
 
 
 def role(least: str) -> Callable[[View], View]:
     """Whoever is signed in and has at least this role."""
-    return lambda view: _mark(view, Access("session", least))
+    return lambda view: _mark(view, Access("session", least, ("access",)))
 
 
 def access_of(view: Callable[..., Any]) -> Access:

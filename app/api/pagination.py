@@ -19,6 +19,8 @@ from app.api.fields import QueryWhole, Text
 from app.errors import FieldError, ValidationFailed
 from app.keyset import Page, Position
 
+PAGES = {"Link": {"description": "The first and the next page (RFC 8288).", "schema": {"type": "string"}}}
+
 # What may change from one page to the next.
 _FREE = frozenset({"limit", "cursor", "embed"})
 
@@ -28,6 +30,12 @@ class PageQuery(Schema):
 
     limit = QueryWhole(1, 100, load_default=20, metadata={"description": "The most items a page may hold."})
     cursor = Text(3000, least=1, metadata={"description": "`page.next_cursor` of the page before."})
+
+
+class Href(Schema):
+    """Where something is."""
+
+    href = fields.String(required=True, metadata={"format": "uri-reference", "example": "/api/v1/links"})
 
 
 class PageSchema(Schema):

@@ -55,11 +55,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": {"description": "The challenge (RFC 6750).", "schema": {"type": "string"}},
 }
 
-_SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "public": [],
-    "session": [{"accessToken": []}],
-    "token": [{"accessToken": []}, {"refreshToken": []}],
-}
+_SCHEME_OF_TOKEN = {"access": "accessToken", "refresh": "refreshToken"}
 _ALWAYS = (errors.ValidationFailed, errors.HTTPSRequired, errors.URITooLong, errors.RateLimited)
 _FAULTS = (errors.InternalError, errors.Unavailable)
 _WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMediaType)
@@ -71,7 +67,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     refusals = _refusals(view, access, rule, doc)
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
-    manual["security"] = _SECURITY[access.kind]
+    manual["security"] = [{_SCHEME_OF_TOKEN[token]: []} for token in access.tokens]
     # By whole numbers, as flask-smorest keeps its own: "200" beside 200 would replace the schema, not join it.
     responses = manual.setdefault("responses", {})
     for status in doc.get("success_status_codes", []):
@@ -92,6 +88,21 @@ def _take_merge_patch(doc: dict[str, Any]) -> None:
         if parameter["in"] == "json":
             body = {"content": {"application/merge-patch+json": {"schema": parameter["schema"]}}}
             doc["manual_doc"]["requestBody"] = body
+
+
+def path_id(name: str, description: str, example: str) -> list[dict[str, Any]]:
+    """The documentation of an opaque id in a path."""
+    schema = {"type": "string"}
+    return [
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": description,
+            "schema": schema,
+            "example": example,
+        }
+    ]
 
 
 def _refusals(

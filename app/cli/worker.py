@@ -5,7 +5,9 @@ import threading
 from collections.abc import Sequence
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
+from prometheus_client import start_http_server
 
 from app.accounts import guesses, sessions
 from app.clicks.daykeys import keep_day_keys
@@ -31,4 +33,12 @@ def command() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    _serve_metrics(current_app.config["WORKER_METRICS_BIND"])
     run_worker(stop, CHORES)
+
+
+def _serve_metrics(bind: str) -> None:
+    """Let Prometheus ask the worker for its own counts; off unless WORKER_METRICS_BIND says where."""
+    if bind:
+        host, _, port = bind.rpartition(":")
+        start_http_server(int(port), host.strip("[]"))

@@ -37,6 +37,8 @@ class DayKeys:
         """
         if day not in self._keys and time.monotonic() >= self._retry_at:
             self._read(day)
+        if any(known < day for known in self._keys):
+            self._keys = {known: key for known, key in self._keys.items() if known >= day}
         return self._keys.get(day) or self._stand_in(day)
 
     def _read(self, day: date) -> None:

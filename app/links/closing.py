@@ -28,6 +28,9 @@ def close_account(user_id: int) -> None:
     sessions.end_all(user_id)
     deleted_at = func.coalesce(Link.deleted_at, now)
     _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)
+    own_tags = select(Tag.id).where(Tag.owner_id == user_id)
+    # Again: a change that was under way may have put a tag on a link since.
+    db.session.execute(delete(link_tags).where(link_tags.c.tag_id.in_(own_tags)))
     db.session.execute(delete(Tag).where(Tag.owner_id == user_id))
 
 

@@ -37,7 +37,7 @@ def check_password(link: Resolved, password: str, address: str) -> None:
     `GUESSES_LINK`, for the right password too, and WrongPassword.
     """
     tries = [Guessed("GUESSES_LINK", (str(link.id), addresses.counted(address) or "unknown"))]
-    guesses.count(tries)
+    counted = guesses.count(tries)
     if not passwords.matches(password, link.password_hash):
         raise WrongPassword(field="password")
-    guesses.give_back(tries)
+    guesses.give_back(counted)

@@ -2,7 +2,18 @@
 
 from flask import Flask
 
-from app.web import body, errors, headers, https, limits, proxy, request_id, requests, strict_json
+from app.web import (
+    body,
+    errors,
+    headers,
+    https,
+    limits,
+    proxy,
+    request_id,
+    request_log,
+    safe_methods,
+    strict_json,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -11,7 +22,8 @@ def init_app(app: Flask) -> None:
     strict_json.init_app(app)
     proxy.init_app(app)
     request_id.init_app(app)
-    requests.init_app(app)
+    request_log.init_app(app)
+    safe_methods.init_app(app)
     https.init_app(app)
     body.init_app(app)
     limits.init_app(app)

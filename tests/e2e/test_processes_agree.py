@@ -1,5 +1,6 @@
 """Two web processes: what one of them changed, the other one knows at its next request."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
@@ -7,6 +8,8 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.conftest import PASSWORD
+from tests.e2e.processes import eventually
+from tests.servers import free_port
 from tests.service import Service
 
 CALLS = 20  # that a user may make in the test of limits
@@ -14,9 +17,15 @@ CALLS = 20  # that a user may make in the test of limits
 
 @pytest.fixture(scope="module")
 def service(start, new_database, valkey_url) -> Service:
+    metrics = {"WORKER_METRICS_BIND": f"127.0.0.1:{free_port()}"}
     limits = {"LIMIT_USER": f"{CALLS}/day", "LIMIT_ANONYMOUS": "none", "GUESSES_LOGIN_IP": "none"}
     return start(
-        new_database("sqlite"), WEB_WORKERS="2", RATELIMIT_ENABLED="true", REDIS_URL=valkey_url, **limits
+        new_database("sqlite"),
+        WEB_WORKERS="2",
+        RATELIMIT_ENABLED="true",
+        REDIS_URL=valkey_url,
+        **limits,
+        **metrics,
     )
 
 
@@ -70,3 +79,25 @@ def test_processes_share_the_limits(service, connections):
         for turn in range(CALLS + 2)
     ]
     assert statuses == [200] * CALLS + [429] * 2
+
+
+def test_metrics_speak_for_both_processes_and_the_worker_for_itself(service, connections):
+    def counted(text: str, name: str) -> float:
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    def of_web(connection: HTTPConnection) -> float:
+        text = service.call("GET", "/metrics", connection=connection).body.decode()
+        return counted(text, "slugline_clicks_spooled_total")
+
+    code = service.link(service.sign_up("metrics@example.org"))
+    before = of_web(connections[0])
+    for connection in connections:
+        assert service.visit(code, connection=connection).status == 302
+    assert {of_web(connection) for connection in connections} == {before + 2}
+
+    def of_worker() -> float:
+        url = f"http://{service.variables['WORKER_METRICS_BIND']}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return counted(answer.read().decode(), "slugline_clicks_ingested_total")
+
+    eventually(lambda: of_worker() >= 2)

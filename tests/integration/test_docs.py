@@ -125,8 +125,8 @@ def test_ranges_are_ignored(reader: FlaskClient, wanted: str) -> None:
         assert len(answer.data) > 10_000
 
 
-def test_crawlers_are_asked_to_stay_away(reader: FlaskClient) -> None:
-    assert text_of(reader, "/robots.txt") == "User-agent: *\nDisallow: /\n"
+def test_crawlers_are_asked_to_leave_the_api_alone(reader: FlaskClient) -> None:
+    assert text_of(reader, "/robots.txt") == "User-agent: *\nDisallow: /api/\nDisallow: /docs\n"
 
 
 def test_without_a_contact_there_is_no_security_txt(reader: FlaskClient) -> None:

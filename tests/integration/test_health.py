@@ -84,3 +84,9 @@ def test_asking_writes_nothing(app: Flask) -> None:
         for _ in range(3):
             app.test_client().get("/readyz")
         assert db.engine.pool.checkedout() == before
+
+
+def test_https_forced_without_a_proxy_is_warned_of(make_app: AppFactory) -> None:
+    client = make_app(FORCE_HTTPS="true", PUBLIC_URL="https://sho.rt").test_client()
+    [warning] = client.get("/readyz").json["warnings"]
+    assert "PROXY_HOPS" in warning

@@ -1,5 +1,6 @@
 """migrations/: forward and back on both engines, and none missing."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from flask import Flask
 from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from app import database
+from app import create_app, database
 from app.extensions import db
-from tests.conftest import AppFactory, execute_on_server, new_postgres_database
+from config import load
+from tests.conftest import AppFactory, environment, execute_on_server, new_postgres_database
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,3 +110,17 @@ def _alembic() -> AlembicConfig:
     config = AlembicConfig()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     return config
+
+
+def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        app = create_app(load(environment(f"sqlite:///{tmp_path}/new/slugline.db", tmp_path)))
+        with app.app_context():
+            flask_migrate.upgrade()
+            db.engine.dispose()
+    finally:
+        os.umask(umask)
+    modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
+    assert "slugline.db" in modes
+    assert set(modes.values()) == {0}

@@ -21,7 +21,6 @@ from playwright.sync_api import Error as PlaywrightError
 from tests.conftest import PASSWORD
 from tests.service import Service, serving
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",  # Chromium refuses to run as root with it
     "--disable-gpu",
@@ -99,7 +98,9 @@ def token(service: Service) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = shutil.which("chromium")
+        assert chromium, "no chromium: apt-get install chromium"  # playwright would look for one of its own
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield launched
         launched.close()
 

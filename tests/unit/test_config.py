@@ -240,7 +240,7 @@ def test_every_way_to_listen_is_taken(given: str) -> None:
     assert given == load({**TESTING, "WEB_BIND": given}).WEB_BIND
 
 
-@pytest.mark.parametrize("given", ["redis://h:6379/0", "rediss://u:p@h", "unix:///run/redis.sock?db=1"])
+@pytest.mark.parametrize("given", ["redis://h:6379/0", "rediss://u:p@h", "redis+unix:///run/redis.sock?db=1"])
 def test_redis_has_time_limits(given: str) -> None:
     settings = load({**TESTING, "REDIS_URL": given})
     assert given == settings.RATELIMIT_STORAGE_URI

@@ -5,17 +5,22 @@ from typing import Any
 from flask import request, url_for
 
 from app.accounts import sessions, users
-from app.accounts.models import Session, User
+from app.accounts.models import User
 from app.accounts.sessions import InvalidCredentials, TokenReused
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
+from app.api import pagination
 from app.api.access import bearer_token, current_principal, public, signed_in, token_bearer
 from app.api.blueprint import Blueprint, raises
+from app.api.pagination import PAGES, PageQuery
+from app.api.specification import path_id
 from app.api.v1.schemas.auth import Login, Register, SessionList, Tokens
 from app.api.v1.schemas.users import UserOut
 from app.web.proxy import client_address
 
 blueprint = Blueprint("v1_auth", __name__, url_prefix="/auth", description="Sign in and out.")
+
+SESSION_ID = path_id("session_id", "The session's id.", "ses_4kTbW0yZpQ2mN8vXc1LrDs")
 
 
 @blueprint.post("/register")
@@ -48,7 +53,7 @@ def login(fields: dict[str, Any]) -> TokenPair:
 
 
 @blueprint.post("/refresh")
-@token_bearer
+@token_bearer("refresh")
 @raises(TokenReused)
 @blueprint.response(200, Tokens)
 def refresh() -> TokenPair:
@@ -62,7 +67,7 @@ def refresh() -> TokenPair:
 
 
 @blueprint.post("/logout")
-@token_bearer
+@token_bearer("access", "refresh")
 @blueprint.response(204)
 def logout() -> None:
     """Sign out.
@@ -74,23 +79,34 @@ def logout() -> None:
 
 @blueprint.get("/sessions")
 @signed_in
-@blueprint.response(200, SessionList)
-def list_sessions() -> dict[str, list[Session]]:
-    """List the caller's sessions."""
-    return {"items": sessions.live(current_principal().user_id)}
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, SessionList, headers=PAGES)
+def list_sessions(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """List the caller's sessions.
+
+    The latest first, with device, network and times; `current` marks the one that asks.
+    """
+    page = sessions.live(current_principal().user_id, pagination.position(query), query["limit"])
+    return pagination.answer(page, list(page.items), query)
 
 
 @blueprint.delete("/sessions")
 @signed_in
 @blueprint.response(204)
 def end_other_sessions() -> None:
-    """End all sessions but this one."""
+    """End all sessions but this one.
+
+    Their access tokens get 401 on the next request, in every process.
+    """
     sessions.end_others(current_principal())
 
 
-@blueprint.delete("/sessions/<session_id>")
+@blueprint.delete("/sessions/<session_id>", parameters=SESSION_ID)
 @signed_in
 @blueprint.response(204)
 def end_session(session_id: str) -> None:
-    """End one session."""
+    """End one session.
+
+    Its access token gets 401 on the next request, in every process. It may be the one that asks.
+    """
     sessions.end(current_principal().user_id, session_id)

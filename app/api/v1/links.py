@@ -40,7 +40,6 @@ CODE = [
     }
 ]
 LOCATION = {"Location": {"description": "The path of the new link.", "schema": {"type": "string"}}}
-_PAGES = {"Link": {"description": "The first and the next page (RFC 8288).", "schema": {"type": "string"}}}
 
 
 @blueprint.post("")
@@ -49,7 +48,10 @@ _PAGES = {"Link": {"description": "The first and the next page (RFC 8288).", "sc
 @blueprint.arguments(LinkCreate)
 @blueprint.response(201, LinkOut, headers=LOCATION)
 def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
-    """Make a link."""
+    """Make a link.
+
+    Without `code` it gets a random one of 7 characters.
+    """
     spend_create()
     code, domain = fields.pop("code"), fields.pop("domain")
     link = creating.create(current_principal().user_id, fields, code=code, domain=domain)
@@ -60,7 +62,7 @@ def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
 @signed_in
 @raises(Forbidden)
 @blueprint.arguments(LinkListQuery, location="query")
-@blueprint.response(200, LinkList, headers=_PAGES)
+@blueprint.response(200, LinkList, headers=pagination.PAGES)
 def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """List one's links.
 
@@ -77,7 +79,10 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 @blueprint.arguments(LinkQuery, location="query")
 @blueprint.response(200, LinkOut)
 def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
-    """Read a link."""
+    """Read a link.
+
+    One's own; somebody else's, and a deleted one, is a 404.
+    """
     link = finding.own(current_principal().user_id, place(code, query.get("domain")))
     return _shown([link], query.get("embed"))[0]
 

@@ -7,28 +7,36 @@ from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
+from app.api.specification import path_id
 from app.api.v1.schemas.users import PasswordChange, UserOut, UserPatch
 from app.errors import Conflict, NotFound
 from app.links import closing
 
 blueprint = Blueprint("v1_users", __name__, url_prefix="/users", description="Accounts.")
 
+USER_ID = path_id("user_id", "The account's id.", "usr_4kTbW0yZpQ2mN8vXc1LrDs")
+
 
 @blueprint.get("/me")
 @signed_in
 @blueprint.response(200, UserOut)
 def get_me() -> User:
-    """Read one's own account."""
+    """Read one's own account.
+
+    Its links lead to what belongs to it.
+    """
     return users.get(current_principal().user_id)
 
 
 @blueprint.patch("/me")
 @signed_in
-@raises(Conflict)
 @blueprint.arguments(UserPatch)
 @blueprint.response(200, UserOut)
 def patch_me(changes: dict[str, Any]) -> User:
-    """Change one's own profile."""
+    """Change one's own profile.
+
+    A JSON merge patch (RFC 7396): what is absent stays, null clears, read-only fields are ignored.
+    """
     return users.edit(current_principal().user_id, changes)
 
 
@@ -57,11 +65,14 @@ def change_password(fields: dict[str, Any]) -> None:
     credentials.change_password(current_principal(), fields["current_password"], fields["new_password"])
 
 
-@blueprint.get("/<user_id>")
+@blueprint.get("/<user_id>", parameters=USER_ID)
 @signed_in
 @blueprint.response(200, UserOut)
 def get_user(user_id: str) -> User:
-    """Read an account: one's own; every other is a 404."""
+    """Read an account.
+
+    One's own; every other is a 404.
+    """
     principal = current_principal()
     if user_id != principal.user:
         raise NotFound()

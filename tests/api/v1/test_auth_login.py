@@ -1,14 +1,18 @@
 """POST /auth/login."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import update
 
-from app import database
-from app.accounts import passwords
+from app import clock, database
+from app.accounts import guesses, passwords
+from app.accounts.guesses import Guessed
 from app.accounts.models import User
+from app.errors import RateLimited
 from tests.conftest import PASSWORD, AppFactory, Caller, sign_up
 
 
@@ -105,11 +109,42 @@ def test_sixteen_parallel_guesses_compare_five_passwords(
 
     monkeypatch.setattr(passwords, "matches", counting)
 
+    together = Barrier(16)
+
     def guess(_: int) -> int:
         body = {"email": alice.email, "password": "not the right one"}
+        together.wait()
         return Caller(app.test_client()).post("/auth/login", json=body).status_code
 
     with ThreadPoolExecutor(16) as pool:
         statuses = sorted(pool.map(guess, range(16)))
     assert statuses == [401] * 5 + [429] * 11
     assert len(compared) == 5
+
+
+@pytest.mark.parametrize(
+    ("registered", "typed"),
+    [
+        ("jose\u0301@example.org", "jose\u0301@example.org"),
+        ("jose\u0301@example.org", "jos\u00e9@example.org"),
+        ("ada@b\u00fccher.example", "ada@xn--bcher-kva.example"),
+        ("x@ex\uff41mple.org", "x@example.org"),
+    ],
+)
+def test_every_spelling_of_an_address_signs_in(anonymous: Caller, registered: str, typed: str) -> None:
+    account = {"email": registered, "password": PASSWORD}
+    assert anonymous.post("/auth/register", json=account).status_code == 201
+    assert anonymous.post("/auth/login", json={**account, "email": typed}).status_code == 200
+
+
+def test_right_guess_that_ends_in_the_next_window_frees_nothing_there(app: Flask) -> None:
+    tries = [Guessed("GUESSES_LOGIN_IP", ("192.0.2.1",))]
+    with app.app_context(), time_machine.travel(clock.now(), tick=False) as now:
+        before = [guesses.count(tries) for _ in range(5)]
+        now.shift(61)
+        for _ in range(5):
+            guesses.count(tries)
+        for counted in before:
+            guesses.give_back(counted)
+        with pytest.raises(RateLimited):
+            guesses.count(tries)

@@ -1,6 +1,7 @@
 """POST /auth/refresh."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import time_machine
 from flask import Flask
@@ -35,7 +36,10 @@ def test_reused_token_ends_the_whole_family(app: Flask, alice: Caller) -> None:
 
 
 def test_sixteen_threads_with_one_token_get_one_pair_and_end_the_family(app: Flask, alice: Caller) -> None:
+    together = Barrier(16)
+
     def attempt(_: int) -> int:
+        together.wait()
         return refresh(Caller(app.test_client()), alice.refresh_token)[0]
 
     with ThreadPoolExecutor(16) as pool:

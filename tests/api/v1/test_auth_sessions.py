@@ -44,6 +44,16 @@ def test_sessions_are_listed_latest_first_with_the_current_one_marked(alice: Cal
     assert items[0]["id"].startswith("ses_")
 
 
+def test_sessions_come_page_by_page(alice: Caller) -> None:
+    for _ in range(2):
+        sign_in_again(alice)
+    first = alice.get("/auth/sessions?limit=2").json
+    assert (len(first["items"]), first["page"]["has_more"]) == (2, True)
+    rest = alice.get(first["_links"]["next"]["href"].removeprefix("/api/v1")).json
+    assert [item["current"] for item in rest["items"]] == [True]
+    assert rest["page"] == {"limit": 2, "next_cursor": None, "has_more": False}
+
+
 def test_ended_session_is_401_for_its_holder_and_gone_from_the_list(alice: Caller) -> None:
     second = sign_in_again(alice)
     other = second.get("/auth/sessions").json["items"][1]["id"]

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.conftest import AppFactory, sign_up
 from tests.integration.redirects.made import PASSWORD, TARGET, ClicksUsed, LinkFactory, Spooled
 
 JSON = {"Accept": "application/json"}
@@ -228,3 +229,14 @@ def test_only_the_right_password_spends(
     assert [client.post("/s/abc", json=RIGHT).status_code for _ in range(3)] == [303, 303, 410]
     assert clicks_used(link.id) == 2
     assert len(spooled()) == 2
+
+
+def test_right_passwords_are_limited_too_since_each_costs_a_hash(
+    make_app: AppFactory, settings: dict[str, str]
+) -> None:
+    app = make_app(RATELIMIT_ENABLED="true", LIMIT_MISSES="3/minute")
+    alice = sign_up(app, "alice")
+    body = {"url": TARGET, "code": "locked", "password": PASSWORD}
+    assert alice.post("/links", json=body).status_code == 201
+    client = app.test_client()
+    assert [client.post("/s/locked", data=RIGHT).status_code for _ in range(4)] == [303, 303, 303, 429]

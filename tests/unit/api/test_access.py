@@ -34,7 +34,7 @@ def test_route_without_a_view_cannot_be_registered() -> None:
     ("mark", "kind", "role"),
     [
         (access.public, "public", "user"),
-        (access.token_bearer, "token", "user"),
+        (access.token_bearer("refresh"), "token", "user"),
         (access.signed_in, "session", "user"),
         (access.role("admin"), "session", "admin"),
     ],

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from flask import url_for
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, pre_dump
 
 from app.accounts.models import Session
 from app.api.access import current_principal
 from app.api.fields import Text, Time
+from app.api.pagination import Href, PageSchema
 
 
 class Register(Schema):
@@ -29,34 +29,38 @@ class Login(Schema):
 class Tokens(Schema):
     """A pair of tokens; `expires_in` seconds for the access token."""
 
-    access_token = fields.String(required=True)
-    refresh_token = fields.String(required=True)
-    token_type = fields.Constant("Bearer", required=True, metadata={"type": "string"})
+    access_token = fields.String(required=True, metadata={"example": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi…"})
+    refresh_token = fields.String(required=True, metadata={"example": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi…"})
+    token_type = fields.Constant("Bearer", required=True, metadata={"type": "string", "example": "Bearer"})
     expires_in = fields.Integer(required=True, metadata={"example": 900})
 
 
 class SessionOut(Schema):
     """A sign-in that is still good."""
 
-    id = fields.String(
-        attribute="public_id", required=True, metadata={"example": "ses_4kTbW0yZpQ2mN8vXc1LrDs"}
+    id = fields.String(required=True, metadata={"example": "ses_4kTbW0yZpQ2mN8vXc1LrDs"})
+    device = fields.String(
+        required=True, metadata={"example": "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0"}
     )
-    device = fields.String(attribute="user_agent", required=True)
     ip_prefix = fields.String(required=True, metadata={"example": "192.0.2.0/24"})
-    current = fields.Method("_current", required=True, metadata={"type": "boolean"})
+    current = fields.Boolean(required=True, metadata={"example": True})
     created_at = Time(required=True)
     last_used_at = Time(required=True)
     expires_at = Time(required=True)
-    _links = fields.Method("_hrefs", data_key="_links", required=True, metadata={"type": "object"})
 
-    def _current(self, session: Session) -> bool:
-        return session.public_id == current_principal().session
-
-    def _hrefs(self, session: Session) -> dict[str, Any]:
-        return {"self": {"href": url_for("v1_auth.list_sessions")}}
+    @pre_dump
+    def _shown(self, session: Session, **_kwargs: Any) -> dict[str, Any]:
+        columns = ("ip_prefix", "created_at", "last_used_at", "expires_at")
+        return {name: getattr(session, name) for name in columns} | {
+            "id": session.public_id,
+            "device": session.user_agent,
+            "current": session.public_id == current_principal().session,
+        }
 
 
 class SessionList(Schema):
     """The caller's sessions, the latest first."""
 
     items = fields.List(fields.Nested(SessionOut), required=True)
+    page = fields.Nested(PageSchema, required=True)
+    _links = fields.Dict(keys=fields.String(), values=fields.Nested(Href), required=True)

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, pre_dump, validate
 
 from app import clock
 from app.api.fields import Text, Time
-from app.api.pagination import PageQuery, PageSchema
+from app.api.pagination import Href, PageQuery, PageSchema
 from app.api.v1.schemas.link_input import REDIRECT_STATUSES, Label
 from app.clicks.stats import Totals
 from app.links import listing, short_urls, tagging
@@ -38,12 +38,6 @@ class WithClicks:
 
     link: Link
     clicks: Totals
-
-
-class Href(Schema):
-    """Where something is."""
-
-    href = fields.String(required=True, metadata={"format": "uri-reference"})
 
 
 class LinkHrefs(Schema):

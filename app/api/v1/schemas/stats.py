@@ -3,7 +3,8 @@
 from marshmallow import Schema, fields, validate
 
 from app.api.fields import Time
-from app.api.v1.schemas.links import DomainQuery, Href
+from app.api.pagination import Href
+from app.api.v1.schemas.links import DomainQuery
 from app.clicks.stats import INTERVALS, MAX_BUCKETS, TOP
 
 

@@ -3,33 +3,43 @@
 from typing import Any
 
 from flask import url_for
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, pre_dump
 
 from app.accounts.models import User
 from app.api.fields import Text, Time
+from app.api.pagination import Href
 from app.api.schema import Editable
+
+
+class UserHrefs(Schema):
+    """What belongs to an account."""
+
+    self = fields.Nested(Href, required=True)
+    links = fields.Nested(Href, required=True)
+    sessions = fields.Nested(Href, required=True)
 
 
 class UserOut(Schema):
     """An account."""
 
-    id = fields.String(
-        attribute="public_id", required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"}
-    )
+    id = fields.String(required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"})
     email = fields.String(required=True, metadata={"example": "ada@example.org"})
     name = fields.String(required=True, allow_none=True, metadata={"example": "Ada"})
-    role = fields.String(required=True, metadata={"enum": ["user", "manager", "admin"]})
-    status = fields.String(required=True, metadata={"enum": ["active", "disabled"]})
+    role = fields.String(required=True, metadata={"enum": ["user", "manager", "admin"], "example": "user"})
+    status = fields.String(required=True, metadata={"enum": ["active", "disabled"], "example": "active"})
     created_at = Time(required=True)
     updated_at = Time(required=True)
-    _links = fields.Method("_hrefs", data_key="_links", required=True, metadata={"type": "object"})
+    _links = fields.Nested(UserHrefs, required=True)
 
-    def _hrefs(self, user: User) -> dict[str, Any]:
-        return {
+    @pre_dump
+    def _shown(self, user: User, **_kwargs: Any) -> dict[str, Any]:
+        columns = ("email", "name", "role", "status", "created_at", "updated_at")
+        hrefs = {
             "self": {"href": url_for("v1_users.get_user", user_id=user.public_id)},
             "links": {"href": url_for("v1_links.list_links")},
             "sessions": {"href": url_for("v1_auth.list_sessions")},
         }
+        return {"id": user.public_id, "_links": hrefs} | {name: getattr(user, name) for name in columns}
 
 
 class UserPatch(Editable):

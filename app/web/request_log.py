@@ -1,14 +1,10 @@
-"""One log line a request, without query strings or bodies (they hold secrets), and read-only reads."""
+"""One log line a request, without query strings or bodies: they hold secrets."""
 
 import time
 
 from flask import Flask, Response, g, request
 
-from app import database
-from app.extensions import db
 from app.logs import log
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def init_app(app: Flask) -> None:
@@ -18,8 +14,6 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     g.began = time.perf_counter()
-    if request.method in SAFE_METHODS:
-        database.make_read_only(db.session())
 
 
 def _log(response: Response) -> Response:
