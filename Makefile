@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test e2e lint types ledger smoke lock spec migrations-check certificate clean
+.PHONY: help run test e2e lint types ledger bench smoke lock spec migrations-check certificate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ migrations-check: $(VENV)/development ## Migrations forward and back on both eng
 
 ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
 	@$(BIN)/python -m tests.ledger $(ARGS)
+
+bench: $(VENV)/development ## Other writers beside a busy worker, redirects beside a held write (see bench/README.md)
+	@$(BIN)/python -m bench.writers $(ARGS)
+	@$(BIN)/python -m bench.held
 
 smoke: ## The main job against a running Slugline: BASE=https://go.example.org
 	@$(PYTHON) deploy/smoke.py $(BASE)

@@ -47,7 +47,7 @@ def swagger_asset(name: str) -> Response:
 @blueprint.get("/api/v1/openapi.json")
 def openapi() -> dict[str, Any]:
     """The specification that a test holds against the committed `openapi.json`."""
-    document: dict[str, Any] = current_app.extensions["openapi"]["v1"].to_dict()
+    document: dict[str, Any] = current_app.extensions["openapi"]["v1"]
     return document
 
 

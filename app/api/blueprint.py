@@ -43,6 +43,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             raise TypeError("a route needs a view")
         guarded = committed(_guarded(view_func, access_of(view_func)))
         describe(guarded, access_of(view_func), rule, options.get("methods", ()))
+        options["tags"] = options.get("tags") or [self.name.removeprefix("v1_")]
         super().add_url_rule(rule, endpoint, guarded, **options)
 
     def get(self, rule: str, **options: Any) -> Decorator:

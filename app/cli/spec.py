@@ -12,7 +12,5 @@ from flask.cli import with_appcontext
 def command() -> None:
     """Print the OpenAPI document."""
     click.echo(
-        json.dumps(
-            current_app.extensions["openapi"]["v1"].to_dict(), indent=2, sort_keys=True, ensure_ascii=False
-        )
+        json.dumps(current_app.extensions["openapi"]["v1"], indent=2, sort_keys=True, ensure_ascii=False)
     )

@@ -51,6 +51,7 @@ def nginx(upstream: int, tls: Path, folder: Path, more: str = "", **replaced: st
         "HTTPS_LISTEN": f"127.0.0.1:{proxy.https}",
         "TLS_DIR": str(tls),
         "RUN_DIR": str(folder),
+        "ACCESS_LOG": "/dev/stdout",
         "CORS_ORIGINS": ", ".join(LISTED_ORIGINS),
     }
     template = (ROOT / "nginx" / "nginx.conf.template").read_text()
