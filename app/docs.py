@@ -3,9 +3,8 @@
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_from_directory
 
 from app import clock
 from app.errors import NotFound
@@ -45,10 +44,13 @@ def swagger_asset(name: str) -> Response:
 
 
 @blueprint.get("/api/v1/openapi.json")
-def openapi() -> dict[str, Any]:
-    """The specification that a test holds against the committed `openapi.json`."""
-    document: dict[str, Any] = current_app.extensions["openapi"]["v1"]
-    return document
+def openapi() -> Response:
+    """The specification that a test holds against the committed `openapi.json`; revalidated by its ETag."""
+    response = jsonify(current_app.extensions["openapi"]["v1"])
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/robots.txt")

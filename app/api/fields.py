@@ -54,6 +54,8 @@ class Whole(fields.Integer):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise self.make_error("invalid", input="value")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON has one kind of number: 12.0 is a whole one
         return super()._deserialize(value, attr, data, **kwargs)
 
 

@@ -149,3 +149,10 @@ def test_head_answers_as_get_without_a_body(reader: FlaskClient, path: str) -> N
     with reader.get(path) as got, reader.head(path) as asked:
         assert (asked.status_code, asked.data) == (200, b"")
         assert asked.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_specification_is_revalidated_by_its_etag(reader: FlaskClient) -> None:
+    first = reader.get("/api/v1/openapi.json")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = reader.get("/api/v1/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")

@@ -49,7 +49,8 @@ async ([base, account]) => {
             name => [name, answer.headers.get(name)]
         )
     )});
-    return [read(made), read(refused)];
+    const document = await fetch(base + "/api/v1/openapi.json");
+    return [read(made), read(refused), document.headers.get("ETag")];
 }
 """
 
@@ -148,12 +149,13 @@ def look(page: Page, tmp_path: Path) -> Callable[[str], None]:
 def test_a_page_of_a_listed_origin_signs_in_and_reads_the_headers(page, service, elsewhere):
     page.goto(f"http://localhost:{elsewhere}/")
     account = {"email": "page@example.org", "password": PASSWORD}
-    made, refused = page.evaluate(SIGN_IN_AND_SHORTEN, [service.base, account])
+    made, refused, etag = page.evaluate(SIGN_IN_AND_SHORTEN, [service.base, account])
     assert made["status"] == 201
     assert made["Location"].startswith("/api/v1/links/")
     assert made["X-Request-ID"].startswith("req_")
     assert made["RateLimit"] and made["RateLimit-Policy"]
     assert (refused["status"], refused["X-Error-Code"]) == (404, "NOT_FOUND")
+    assert etag.startswith('"')
 
 
 def test_a_page_of_another_origin_reads_nothing(page, service, elsewhere, complaints):
