@@ -13,9 +13,9 @@ if _settings.WEB_WORKERS > 1:
     # One /metrics for all processes. prometheus_client reads this when it is first imported, hence before `app`.
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="slugline-metrics-"))
 
-from prometheus_client import multiprocess  # noqa: E402
+from prometheus_client import multiprocess  # noqa: E402 - after the variable it reads
 
-from app import logs  # noqa: E402
+from app import logs  # noqa: E402 - imports prometheus_client too
 
 bind = _settings.WEB_BIND
 workers = _settings.WEB_WORKERS

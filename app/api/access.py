@@ -94,5 +94,5 @@ def bearer_token() -> str:
 
 
 def _mark(view: View, access: Access) -> View:
-    view._access = access  # type: ignore[attr-defined]
+    view._access = access  # type: ignore[attr-defined]  # a mark; Callable has no attributes
     return view

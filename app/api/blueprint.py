@@ -80,7 +80,7 @@ def raises(*refusals: type[AppError]) -> Decorator:
     """Name the refusals of a view beyond those that its mark and arguments imply, for the specification."""
 
     def decorator(view: View) -> View:
-        view._raises = refusals  # type: ignore[attr-defined]
+        view._raises = refusals  # type: ignore[attr-defined]  # a mark; Callable has no attributes
         return view
 
     return decorator

@@ -79,7 +79,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     if "PATCH" in methods:
         _take_merge_patch(doc)
     doc.get("arguments", {}).pop("responses", None)
-    view._apidoc = doc  # type: ignore[attr-defined]
+    view._apidoc = doc  # type: ignore[attr-defined]  # where flask-smorest reads it
 
 
 def _take_merge_patch(doc: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@ visitors and readers are sent to https. Health and metrics answer anyhow: they a
 
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, redirect, request
+from flask import Flask, current_app, redirect, request
+from werkzeug.wrappers import Response
 
 from app.errors import HTTPSRequired
 from app.links import domains
@@ -22,7 +23,7 @@ def _require() -> Response | None:
         return None
     if request.path.startswith("/api/"):
         raise HTTPSRequired()
-    return redirect(_origin() + _target(), 301)  # type: ignore[return-value]
+    return redirect(_origin() + _target(), 301)
 
 
 def _origin() -> str:

@@ -21,7 +21,7 @@ class Asked(dict[str, str]):
         super().__init__(values)
         self.names: set[str] = set()
 
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # narrower: texts only
         self.names.add(name)
         return super().get(name, default)
 

@@ -20,7 +20,7 @@ def test_route_without_a_mark_cannot_be_registered() -> None:
 def test_mark_that_is_no_mark_is_none() -> None:
     def view() -> None: ...
 
-    view._access = "public"  # type: ignore[attr-defined]
+    view._access = "public"  # type: ignore[attr-defined]  # what nobody should write
     with pytest.raises(TypeError):
         access.access_of(view)
 

@@ -61,14 +61,14 @@ def test_earlier_state_wins_over_all_later_ones(refusal: type[AppError]) -> None
     for later in order[order.index(refusal) :]:
         columns |= CLOSED[later]
     with pytest.raises(AppError) as caught:
-        rules.opened(replace(PLAIN, **columns), NOW)  # type: ignore[arg-type]
+        rules.opened(replace(PLAIN, **columns), NOW)  # type: ignore[arg-type]  # any column
     assert type(caught.value) is refusal
 
 
 @pytest.mark.parametrize("refusal", CLOSED)
 def test_each_state_refuses_by_itself(refusal: type[AppError]) -> None:
     with pytest.raises(refusal):
-        rules.opened(replace(PLAIN, **CLOSED[refusal]), NOW)  # type: ignore[arg-type]
+        rules.opened(replace(PLAIN, **CLOSED[refusal]), NOW)  # type: ignore[arg-type]  # any column
 
 
 def test_scheduled_link_answers_as_one_that_does_not_exist() -> None:
@@ -163,7 +163,7 @@ def test_program_is_told_that_a_password_is_required(asked: Asked) -> None:
 )
 @pytest.mark.parametrize("asked", [GET, HEAD])
 def test_cache_control(status: int, columns: dict[str, object], cache_control: str, asked: Asked) -> None:
-    link = replace(PLAIN, redirect_status=status, **columns)  # type: ignore[arg-type]
+    link = replace(PLAIN, redirect_status=status, **columns)  # type: ignore[arg-type]  # any column
     answer = rules.followed(link, asked)
     assert isinstance(answer, Redirection)
     assert (answer.status, answer.cache_control) == (status, cache_control)
