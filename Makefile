@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE ?= http://127.0.0.1:8000
 SYSTEM_TOOLS := nginx chromium curl
+BENCH_TOOLS := nginx wrk openssl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
@@ -42,9 +43,13 @@ migrations-check: $(VENV)/development ## Migrations forward and back on both eng
 ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
 	@$(BIN)/python -m tests.ledger $(ARGS)
 
-bench: $(VENV)/development ## Other writers beside a busy worker, redirects beside a held write (see bench/README.md)
-	@$(BIN)/python -m bench.writers $(ARGS)
+bench: $(VENV)/development ## Redirects of every entrance and what stands beside them, an hour or so (see bench/README.md)
+	@missing=; for tool in $(BENCH_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+		[ -z "$$missing" ] || { echo "make bench needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
+	@$(BIN)/python -m bench.redirects $(ARGS)
+	@$(BIN)/python -m bench.writers
 	@$(BIN)/python -m bench.held
+	@$(BIN)/python -m bench.api
 
 smoke: ## The main job against a running Slugline: BASE=https://go.example.org
 	@$(PYTHON) deploy/smoke.py $(BASE)

@@ -210,6 +210,7 @@ class Config:
         self._secrets(env)
         self._storage(env)
         self._visitors(env)
+        self._clicks(env)
         self._web(env)
         self._accounts(env)
         self._limits(env)
@@ -239,7 +240,12 @@ class Config:
         self.SHORT_PREFIX = _short_prefix(env.text("SHORT_PREFIX", "s"))
         self.ALLOW_PRIVATE_TARGETS = env.flag("ALLOW_PRIVATE_TARGETS", True)
         self.RESTORE_DAYS = env.integer("RESTORE_DAYS", 30, 0, 3650)
+
+    def _clicks(self, env: Environment) -> None:
         self.SPOOL_MAX_BYTES = env.integer("SPOOL_MAX_BYTES", 64 * 1024 * 1024, 4096, 2**40)
+        self.SPOOL_LIMIT_BYTES = env.integer("SPOOL_LIMIT_BYTES", 10 * 1024**3, 0, 2**50)
+        self.SPOOL_FSYNC = env.choice("SPOOL_FSYNC", "never", ("never", "interval", "always"))
+        self.CLICKS_KEPT_DAYS = env.integer("CLICKS_KEPT_DAYS", 365, 0, 36_500)
         named = env.text("GEOIP_DATABASE", "")
         self.GEOIP_DATABASE = str(_absolute(named)) if named else ""
         if named and not _is_mmdb(Path(self.GEOIP_DATABASE)):

@@ -20,7 +20,7 @@ from app import logs  # noqa: E402 - imports prometheus_client too
 bind = _settings.WEB_BIND
 workers = _settings.WEB_WORKERS
 threads = _settings.WEB_THREADS
-worker_class = "app.web.server.Worker"
+worker_class = "app.redirects.worker.Worker"
 keepalive = 75  # seconds; longer than Nginx's upstream keepalive, so that Nginx closes first
 graceful_timeout = 20
 timeout = 30

@@ -27,6 +27,16 @@ def counted(address: str) -> str:
     return _network(address, 4, 8)
 
 
+def kept_and_counted(address: str) -> tuple[str, bytes]:
+    """`truncated`, and the bytes of `counted`, for each click in one go; both empty for what is no address."""
+    packed = _packed(address)
+    if len(packed) == 4:
+        return f"{packed[0]}.{packed[1]}.{packed[2]}.0/24", packed
+    if len(packed) == 16:
+        return _network(address, 3, 6), packed[:8]
+    return "", b""
+
+
 def _network(address: str, v4: int, v6: int) -> str:
     """The network of the first `v4` or `v6` bytes."""
     packed = _packed(address)

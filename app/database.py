@@ -145,9 +145,9 @@ def writing() -> Iterator[Connection]:
 
 
 @contextmanager
-def reading() -> Iterator[Connection]:
-    """A short transaction that refuses to write."""
-    with _engine().connect().execution_options(**{_READ_ONLY: True}) as connection:
+def reading(engine: Engine | None = None) -> Iterator[Connection]:
+    """A short transaction that refuses to write, on `engine` where there is no application context."""
+    with (engine or _engine()).connect().execution_options(**{_READ_ONLY: True}) as connection:
         yield connection
 
 
@@ -196,7 +196,6 @@ def _prepare_sqlite(connection: QueuedConnection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA mmap_size = 268435456")
 
 
 def _lower(value: Any) -> Any:

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 
 from app import addresses, database
+from app.clicks.backlog import BacklogCollector, backlog
 from app.clicks.recorder import recorder
 from app.errors import FieldError, NotFound, Unavailable
 from app.extensions import limiter
@@ -21,6 +22,7 @@ from app.web import limits
 from app.web.proxy import client_address
 
 blueprint = Blueprint("health", __name__)
+_WAITING = 5 * 60.0  # seconds that a click may wait for the worker before /readyz asks after it
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -62,6 +64,7 @@ def readyz() -> dict[str, Any]:
         warnings.append(
             "FORCE_HTTPS without PROXY_HOPS: behind a proxy every answer is a redirect to itself."
         )
+    warnings += _spool_warnings()
     return {"status": "ready", "checks": dict.fromkeys(checks, "ok"), "warnings": warnings}
 
 
@@ -77,7 +80,8 @@ def metrics() -> Response:
     )
     if not allowed:
         raise NotFound()
-    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+    spool = BacklogCollector(current_app.config["SPOOL_DIR"])
+    return Response(generate_latest(_registry()) + generate_latest(spool), content_type=CONTENT_TYPE_LATEST)
 
 
 def _registry() -> CollectorRegistry:
@@ -119,3 +123,17 @@ def _limiter() -> str | None:
 
 def _spool() -> None:
     recorder().spool.check()
+    backlog(current_app.config["SPOOL_DIR"])
+
+
+def _spool_warnings() -> list[str]:
+    """What is said before clicks are lost: by a spool over half full, and by a worker that does not come."""
+    found, limit = backlog(current_app.config["SPOOL_DIR"]), current_app.config["SPOOL_LIMIT_BYTES"]
+    warnings = []
+    if limit and found.size > limit / 2:
+        warnings.append(
+            f"The spool has {found.size} of {limit} bytes (SPOOL_LIMIT_BYTES), past which clicks are lost."
+        )
+    if found.age > _WAITING:
+        warnings.append(f"Clicks have waited for {found.age / 60:.0f} minutes: is the worker running?")
+    return warnings

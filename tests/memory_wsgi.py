@@ -4,6 +4,7 @@ ledger must catch. Not a setting of the product, a WSGI module of the tests (``g
 import atexit
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 from flask import Flask
@@ -22,7 +23,7 @@ class MemoryRecorder:
     def __init__(self, app: Flask, kept: Recorder) -> None:
         self._app = app
         self._recorder = kept
-        self._clicks: list[tuple[int, Kind, Visit]] = []
+        self._clicks: list[tuple[int, Kind, Visit, datetime]] = []
         self._lock = threading.Lock()
         threading.Thread(target=self._write_for_ever, daemon=True).start()
         atexit.register(self._write)
@@ -30,9 +31,9 @@ class MemoryRecorder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._recorder, name)
 
-    def record(self, link_id: int, kind: Kind, visit: Visit) -> bool:
+    def record(self, link_id: int, kind: Kind, visit: Visit, now: datetime) -> bool:
         with self._lock:
-            self._clicks.append((link_id, kind, visit))
+            self._clicks.append((link_id, kind, visit, now))
         return True
 
     def _write_for_ever(self) -> None:

@@ -2,12 +2,19 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from app.clicks import periods
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+def rfc3339(time: datetime) -> str:
+    """A time as every answer writes it: in UTC, with `Z` and milliseconds."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Text(fields.String):
@@ -79,9 +86,7 @@ class Time(fields.Field[datetime]):
     }
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else rfc3339(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         if not isinstance(value, str) or not _RFC3339.fullmatch(value):
@@ -91,3 +96,27 @@ class Time(fields.Field[datetime]):
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
+
+
+class TimeZone(fields.Field[tzinfo]):
+    """A time zone by its name in the IANA database."""
+
+    default_error_messages = {
+        "invalid": "Must be a time zone of the IANA database, such as Europe/Berlin, or UTC."
+    }
+
+    def _serialize(self, value: tzinfo | None, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        return str(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tzinfo:
+        try:
+            return periods.zone(str(value))
+        except ValueError:
+            raise self.make_error("invalid") from None
+
+
+class Shown(fields.List[Any]):
+    """A list whose items have their wire shapes already: a thousand of them take marshmallow 6 ms."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value

@@ -5,9 +5,8 @@ process, which imports this through the command line's door, does not pay for th
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import crawleruseragents
 import ua_parser
@@ -24,8 +23,7 @@ _TABLETS = re.compile(r"iPad|Tablet|Kindle|Silk/|PlayBook")
 _MOBILES = re.compile(r"Mobi|iPhone|iPod|Android.+Mobile|Opera Mini|Windows Phone|BlackBerry|KAIOS")
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NamedTuple):
     """Names as ua-parser gives them (Mobile Safari, Mac OS X), "" when unknown."""
 
     browser: str

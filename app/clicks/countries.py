@@ -23,7 +23,7 @@ def countries(database: str = "") -> CountryOf:
     @lru_cache(maxsize=4096)
     def by_reader(network: str) -> str:
         try:
-            return _code(reader.get(_address(network)))
+            return _code(reader.get(network.partition("/")[0]))
         except (ValueError, maxminddb.InvalidDatabaseError):
             # No address, or IPv6 in a database of IPv4; or a damaged one, which must not stop ingest.
             return ""
@@ -31,13 +31,8 @@ def countries(database: str = "") -> CountryOf:
     return by_reader
 
 
-@lru_cache(maxsize=4096)  # 40 us without
 def _by_registries(network: str) -> str:
-    return iptocc.country_code(_address(network)) or ""
-
-
-def _address(network: str) -> str:
-    return network.partition("/")[0]
+    return iptocc.country_code(network.partition("/")[0]) or ""
 
 
 def _code(record: Any) -> str:

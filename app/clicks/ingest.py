@@ -8,6 +8,7 @@ which says so, outlives it in case the deletion failed.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,17 +17,17 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from app import clock, database
 from app.clicks import metrics
+from app.clicks.accounting import Accounting, Entry
 from app.clicks.batch import Batch, batch_of
+from app.clicks.checkpoints import Checkpoints
 from app.clicks.countries import CountryOf
+from app.clicks.pace import AIMS, Pace
 from app.clicks.pieces import Piece, read_piece
 from app.clicks.quarantine import Quarantine
 from app.clicks.spool import SUFFIX
 from app.clicks.store import Position, PositionMoved, move_position, position_of, store
+from app.extensions import db
 from app.logs import log
-
-# Other writers wait for a batch: on SQLite 500 lines of 200 busy links hold the lock for 32 ms (p99 51 ms of CPU),
-# 1,000 for 52 ms (136 ms), at 11,000 and 13,000 lines a second (bench/writers.py).
-BATCH_LINES = 500
 
 
 class AlreadyRunning(Exception):
@@ -43,8 +44,11 @@ class Ingester:
         self._directory = directory
         self._country_of = country_of
         self._quarantine = Quarantine(directory)
+        self._accounting = Accounting()
+        self._checkpoints = Checkpoints()
         self._positions: dict[str, Position] = {}
-        self._batch_lines: dict[str, int] = {}
+        self._pace = Pace(AIMS[db.engine.dialect.name])
+        self._smaller: dict[str, int] = {}
         self._unreadable: set[str] = set()
         self._lock = -1
 
@@ -76,10 +80,12 @@ class Ingester:
             try:
                 yield self._advance(name)
                 self._unreadable.discard(name)
+                self._checkpoints.catch_up()
             except OSError as error:  # this file cannot be read or deleted; the others can
                 if name not in self._unreadable:
                     self._unreadable.add(name)
                     log.error("spool file cannot be read or deleted", file=name, error=str(error))
+        self._checkpoints.catch_up()
 
     def _advance(self, name: str) -> int:
         """Store the next piece of one file, delete the file after its last one, return the lines taken."""
@@ -103,7 +109,7 @@ class Ingester:
     def _read(self, name: str, start: int) -> Piece:
         fd = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return read_piece(fd, start, self._batch_lines.get(name, BATCH_LINES))
+            return read_piece(fd, start, self._smaller.get(name, self._pace.lines))
         finally:
             os.close(fd)
 
@@ -111,7 +117,7 @@ class Ingester:
         """Store one piece; return the position afterwards."""
         batch = batch_of(piece.lines, self._country_of)
         try:
-            self._commit(name, piece, batch)
+            self._commit(name, piece, self._accounting.enter(batch))
         except PositionMoved:
             # By another ingester, or by this one: a commit that got no answer may have happened.
             log.warning("spool lines were stored before", file=name, position=piece.start)
@@ -119,16 +125,19 @@ class Ingester:
             return self._position(name)
         except (DataError, IntegrityError) as error:
             return self._isolate(name, piece, error)
-        self._batch_lines.pop(name, None)
+        self._smaller.pop(name, None)
         _count(batch, piece)
         return Position(piece.end, piece.last)
 
-    def _commit(self, name: str, piece: Piece, batch: Batch) -> None:
+    def _commit(self, name: str, piece: Piece, entry: Entry) -> None:
         with database.writing() as connection:
+            began = time.monotonic()
             move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
-            store(connection, batch)
-            if batch.bad:  # last, so that a batch the database refuses is not put there again and again
-                self._quarantine.keep(name, batch.bad)
+            self._checkpoints.put_off(connection)
+            store(connection, entry)
+            if entry.batch.bad:  # last, so that a batch the database refuses is not put there again and again
+                self._quarantine.keep(name, entry.batch.bad)
+        self._pace.took(len(piece.lines), time.monotonic() - began)
 
     def _isolate(self, name: str, piece: Piece, error: DataError | IntegrityError) -> Position:
         """The database refuses a row: try ever smaller batches, and put a line that is refused alone aside.
@@ -136,14 +145,14 @@ class Ingester:
         Only if the quarantine can keep it: should every line be refused, stopping is better than losing them.
         """
         if len(piece.lines) > 1:
-            self._batch_lines[name] = len(piece.lines) // 2
+            self._smaller[name] = len(piece.lines) // 2
             return Position(piece.start, finished=False)
         with database.writing() as connection:
             move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
             if not self._quarantine.keep(name, piece.lines):
                 raise error
         log.error("the database refused a spool line", file=name, cause=type(error.orig).__name__)
-        self._batch_lines.pop(name, None)
+        self._smaller.pop(name, None)
         metrics.BAD_LINES.inc()
         return Position(piece.end, piece.last)
 
@@ -154,10 +163,10 @@ def spool_files(directory: Path) -> list[str]:
 
 
 def _count(batch: Batch, piece: Piece) -> None:
-    for count in batch.counts.values():
-        metrics.INGESTED.labels("human").inc(count.humans)
-        metrics.INGESTED.labels("bot").inc(count.bots)
-        metrics.INGESTED.labels("prefetch").inc(count.prefetches)
+    counts = batch.links.counts.values()
+    metrics.INGESTED.labels("human").inc(sum(count.humans for count in counts))
+    metrics.INGESTED.labels("bot").inc(sum(count.bots for count in counts))
+    metrics.INGESTED.labels("prefetch").inc(sum(count.prefetches for count in counts))
     metrics.BAD_LINES.inc(len(batch.bad))
     if piece.tail:
         metrics.TAILS_DROPPED.inc()

@@ -4,12 +4,14 @@ JSON escapes line breaks, so whatever a visitor sends, one click is one line. No
 text: lone surrogates become "?", NUL is dropped (PostgreSQL cannot hold it), the rest is cut.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
+import re
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
 Kind = Literal["click", "prefetch"]
+Fields = tuple[int, int, Kind, str, str, str, str, str]
+"""Those of ClickLine, in its order."""
 
 VERSION = 1
 MAX_USER_AGENT = 512
@@ -17,6 +19,8 @@ MAX_REFERRER = 1024
 MAX_QUERY = 512
 
 _KINDS: dict[str, Kind] = {"click": "click", "prefetch": "prefetch"}
+_LENGTH = 9
+_is_visitor = re.compile("(?:[0-9a-f]{16})?").fullmatch
 _MAX_ADDRESS = 43  # the longest IPv6 text, "/" and a length
 _MAX_LINK_ID = 2**63 - 1
 _MAX_TIME = 253_402_300_799_999  # the last millisecond that a datetime holds, in year 9999
@@ -26,15 +30,14 @@ class BadLine(ValueError):
     """A spool line that is not a click; the message says what is wrong, without quoting the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClickLine:
+class ClickLine(NamedTuple):
     """One answered redirect, as the web process saw it: texts in characters, `time` in ms since the epoch."""
 
     time: int
     link_id: int
     kind: Kind
     visitor: str
-    """The daily hash, 16 hex digits."""
+    """The daily hash, 16 hex digits; "" for who asked not to be tracked: then all but `user_agent` is "", too."""
     address: str
     """The client's network such as 203.0.113.0/24, never its address; "" when unknown."""
     user_agent: str
@@ -63,45 +66,54 @@ def encode(line: ClickLine) -> bytes:
 
 def decode(raw: bytes) -> ClickLine:
     """Read one line, with or without its newline. Raises BadLine on whatever `encode` would not write."""
+    return ClickLine._make(fields_of(raw))
+
+
+def fields_of(raw: bytes) -> Fields:
+    """The same as a plain tuple, which the worker takes apart at once: it saves 0.3 us a line."""
     try:
-        fields = orjson.loads(raw.decode("utf-8", "replace"))
-    except orjson.JSONDecodeError as error:
-        raise BadLine("not JSON") from error
-    if not isinstance(fields, list) or len(fields) != 9:
+        fields = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        fields = _repaired(raw)
+    if type(fields) is not list or len(fields) != _LENGTH:
         raise BadLine("not an array of nine")
-    version, time, link_id, kind, visitor, *texts = fields
-    if not _is_whole(version, VERSION) or version != VERSION:
+    version, time, link_id, kind, visitor, address, user_agent, referrer, query = fields
+    # `isinstance` would let true pass for 1.
+    if type(version) is not int or version != VERSION:
         raise BadLine("another version")
-    if not _is_whole(time, _MAX_TIME):
+    if type(time) is not int or not 0 <= time <= _MAX_TIME:
         raise BadLine("time out of range")
-    if not _is_whole(link_id, _MAX_LINK_ID):
+    if type(link_id) is not int or not 0 <= link_id <= _MAX_LINK_ID:
         raise BadLine("link id out of range")
-    address, user_agent, referrer, query = _texts(texts)
-    return ClickLine(time, link_id, _kind(kind), _visitor(visitor), address, user_agent, referrer, query)
+    if type(kind) is not str or kind not in _KINDS:
+        raise BadLine("unknown kind")
+    if type(visitor) is not str or not _is_visitor(visitor):
+        raise BadLine("visitor is not 16 hex digits, nor empty")
+    if not (type(address) is type(user_agent) is type(referrer) is type(query) is str):
+        raise BadLine("a text is not a string")
+    if "\0" in address or "\0" in user_agent or "\0" in referrer or "\0" in query:
+        address, user_agent, referrer, query = (
+            text.replace("\0", "") for text in (address, user_agent, referrer, query)
+        )
+    return (
+        time,
+        link_id,
+        _KINDS[kind],
+        visitor,
+        address[:_MAX_ADDRESS],
+        user_agent[:MAX_USER_AGENT],
+        referrer[:MAX_REFERRER],
+        query[:MAX_QUERY],
+    )
 
 
 def _encodable(field: int | str) -> int | str:
     return field.encode("utf-8", "replace").decode() if isinstance(field, str) else field
 
 
-def _is_whole(value: Any, most: int) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value <= most  # `isinstance` would let true pass for 1
-
-
-def _kind(value: Any) -> Kind:
-    if not isinstance(value, str) or value not in _KINDS:
-        raise BadLine("unknown kind")
-    return _KINDS[value]
-
-
-def _visitor(value: Any) -> str:
-    if not isinstance(value, str) or len(value) != 16 or not set(value) <= set("0123456789abcdef"):
-        raise BadLine("visitor is not 16 hex digits")
-    return value
-
-
-def _texts(values: list[Any]) -> list[str]:
-    if not all(isinstance(value, str) for value in values):
-        raise BadLine("a text is not a string")
-    limits = (_MAX_ADDRESS, MAX_USER_AGENT, MAX_REFERRER, MAX_QUERY)
-    return [value.replace("\0", "")[:limit] for value, limit in zip(values, limits, strict=True)]
+def _repaired(raw: bytes) -> Any:
+    """The value of a line that may be JSON but for bytes that are no UTF-8."""
+    try:
+        return orjson.loads(raw.decode("utf-8", "replace"))
+    except orjson.JSONDecodeError as error:
+        raise BadLine("not JSON") from error

@@ -31,30 +31,78 @@ class Click(Base):
     query: Mapped[str] = mapped_column(String(512))
 
 
-class ClickCount(Base):
-    """Clicks of a link in one UTC hour. Clicks = humans + bots; prefetches are counted apart."""
+class CountColumns:
+    """Clicks in a quarter of an hour, which every time zone's hours and days are made of (ADR 5).
 
-    __tablename__ = "click_counts"
+    Clicks = humans + bots; prefetches are counted apart.
+    """
 
-    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
-    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    quarter: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    """The start of the quarter: a multiple of 15 minutes."""
     humans: Mapped[int] = mapped_column(BigId, default=0)
     bots: Mapped[int] = mapped_column(BigId, default=0)
     prefetches: Mapped[int] = mapped_column(BigId, default=0)
+    uniques: Mapped[int] = mapped_column(BigId, default=0)
+    """Humans whose first click on the link in the UTC day this was."""
     last_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """The latest click in the hour; NULL while there were only prefetches."""
+    """The latest click in the quarter; NULL while there were only prefetches."""
 
 
-class ClickFacet(Base):
-    """Human clicks of a link on one UTC day, by one value of one dimension (referrer, country, ...)."""
+class FacetColumns:
+    """Human clicks on one UTC day, by one value of one dimension (referrer, country, ...)."""
 
-    __tablename__ = "click_facets"
-
-    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     day: Mapped[date] = mapped_column(primary_key=True)
     dimension: Mapped[str] = mapped_column(String(16), primary_key=True)
     value: Mapped[str] = mapped_column(String(255), primary_key=True)
     clicks: Mapped[int] = mapped_column(BigId, default=0)
+
+
+class ClickCount(CountColumns, Base):
+    """The clicks of one link."""
+
+    __tablename__ = "click_counts"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class ClickFacet(FacetColumns, Base):
+    """The human clicks of one link."""
+
+    __tablename__ = "click_facets"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class AccountCount(CountColumns, Base):
+    """The clicks of all links of one account."""
+
+    __tablename__ = "account_counts"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class AccountFacet(FacetColumns, Base):
+    """The human clicks of all links of one account."""
+
+    __tablename__ = "account_facets"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class DailyVisitor(Base):
+    """Who followed a link on one UTC day: what tells a first click from a second. Deleted some days later."""
+
+    __tablename__ = "daily_visitors"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    visitor: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """The 8 bytes of the visitor's hash as a signed number."""
 
 
 class SpoolPosition(Base):

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 _READ = 512 * 1024  # bytes; the longest line `line.encode` makes is some 12 kB
+_LINE = 256  # bytes of an ordinary line, and some more
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,11 @@ def read_piece(fd: int, start: int, most: int) -> Piece:
     """Read at most `most` lines from offset `start`. Raises OSError when the file cannot be read."""
     # In this order: once the lock is free, what is read afterwards is all there will ever be.
     abandoned = _is_abandoned(fd)
-    chunk = os.pread(fd, _READ, start)
+    chunk = os.pread(fd, max(_READ, most * _LINE), start)
     whole = chunk.rfind(b"\n") + 1
-    if not whole and len(chunk) == _READ:
+    if not whole and len(chunk) >= _READ:
         # No line of ours is that long. Taken as one, it is a bad line, which never stops ingest.
-        return Piece([chunk], start, start + len(chunk), last=False, tail=0)
+        return Piece([chunk[:_READ]], start, start + _READ, last=False, tail=0)
     lines = chunk[:whole].split(b"\n")[:-1]
     taken = lines[:most]
     end = start + sum(len(line) + 1 for line in taken)

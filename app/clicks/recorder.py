@@ -1,21 +1,22 @@
 """Recording a click, for the redirect door: one call, before the answer is sent."""
 
-from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from flask import Flask, current_app
 
-from app import addresses, clock
+from app import addresses
 from app.clicks.daykeys import DayKeys
 from app.clicks.line import MAX_QUERY, MAX_REFERRER, MAX_USER_AGENT, ClickLine, Kind, encode
 from app.clicks.spool import Spool
 from app.clicks.visitor import visitor_hash
+from app.extensions import db
 
 _EXTENSION = "slugline_recorder"
 _BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What a visitor's request said. Texts as WSGI hands them on: bytes decoded as latin-1 (PEP 3333)."""
 
     address: str
@@ -23,6 +24,8 @@ class Visit:
     user_agent: str = ""
     referrer: str = ""
     query: str = ""
+    private: bool = False
+    """Whether the visitor asked not to be told from others: the click counts, and nothing of them is kept."""
 
 
 class Recorder:
@@ -32,28 +35,36 @@ class Recorder:
         self.spool = spool
         self._day_keys = day_keys
 
-    def record(self, link_id: int, kind: Kind, visit: Visit) -> bool:
+    def is_ready(self, now: datetime) -> bool:
+        """Whether a click could be recorded without asking the database for the day's key."""
+        return self._day_keys.knows(now.date())
+
+    def record(self, link_id: int, kind: Kind, visit: Visit, now: datetime) -> bool:
         """Write one line; False when it was lost, which is counted and must not keep the visitor waiting."""
-        now = clock.now()
         user_agent = _text(visit.user_agent, MAX_USER_AGENT)
-        hashed = visitor_hash(self._day_keys.key(now.date()), visit.address, user_agent)
+        time = int(now.timestamp() * 1000)
+        if visit.private:  # the agent stays, for the worker to tell programs by
+            return self.spool.append(encode(ClickLine(time, link_id, kind, "", "", user_agent, "", "")))
+        network, counted = addresses.kept_and_counted(visit.address)
         line = ClickLine(
-            time=int(now.timestamp() * 1000),
-            link_id=link_id,
-            kind=kind,
-            visitor=hashed.hex(),
-            address=addresses.truncated(visit.address),
-            user_agent=user_agent,
-            referrer=_text(visit.referrer, MAX_REFERRER),
-            query=_text(visit.query, MAX_QUERY),
+            time,
+            link_id,
+            kind,
+            visitor_hash(self._day_keys.key(now.date()), counted, user_agent).hex(),
+            network,
+            user_agent,
+            _text(visit.referrer, MAX_REFERRER),
+            _text(visit.query, MAX_QUERY),
         )
         return self.spool.append(encode(line))
 
 
 def init_app(app: Flask) -> None:
     """Give the application its recorder. Opens nothing: each worker's spool file is made after the fork."""
-    spool = Spool(app.config["SPOOL_DIR"], app.config["SPOOL_MAX_BYTES"])
-    app.extensions[_EXTENSION] = Recorder(spool, DayKeys())
+    names = ("SPOOL_DIR", "SPOOL_MAX_BYTES", "SPOOL_LIMIT_BYTES", "SPOOL_FSYNC")
+    spool = Spool(*(app.config[name] for name in names))
+    with app.app_context():
+        app.extensions[_EXTENSION] = Recorder(spool, DayKeys(db.engine))
 
 
 def recorder() -> Recorder:

@@ -8,7 +8,8 @@ Each process has a file of its own, which lives like this:
   bytes are in the kernel's page cache, which only a crash of the machine takes along;
 - nothing is appended after a line that was cut short (full disk): it stays an unterminated tail, which the
   reader drops, and is repeated in full in a new file;
-- the lock goes with the process, or at rotation. Who gets it knows that no more lines will come.
+- the lock goes with the process, at rotation, or when the spool is full (`app.clicks.room`). Who gets it knows
+  that no more lines will come.
 
 Local disks only: `flock` and append mode are not to be trusted on a network's.
 """
@@ -24,6 +25,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.clicks import metrics
+from app.clicks.room import Room
+from app.clicks.syncing import Policy, Syncing, syncing
 from app.logs import log
 
 SUFFIX = ".spool"
@@ -42,14 +45,24 @@ class Spool:
     _lock: threading.Lock
     _fd: int
     _size: int
+    _path: Path
     _whole: bool
     """Whether the file ends in a whole line, and so may be appended to."""
+    _room: Room
+    _syncing: Syncing
 
-    def __init__(self, directory: Path, max_bytes: int = _MAX_BYTES) -> None:
-        """Opens nothing: the first append does, so that each forked worker has a file of its own."""
+    def __init__(
+        self, directory: Path, max_bytes: int = _MAX_BYTES, limit_bytes: int = 0, fsync: Policy = "never"
+    ) -> None:
+        """`max_bytes` bounds one file, `limit_bytes` the directory (0: not at all).
+
+        Opens nothing: the first append does, so that each forked worker has a file of its own.
+        """
         self.lost = 0
         self._directory = directory
         self._max_bytes = max_bytes
+        self._limit_bytes = limit_bytes
+        self._fsync = fsync
         self._logged_at = -_LOG_PERIOD
         self._start_over()
         forked = weakref.WeakMethod(self._forked)
@@ -82,12 +95,16 @@ class Spool:
             probe.unlink(missing_ok=True)
 
     def _write(self, line: bytes) -> None:
+        if not self._room.take(len(line)):
+            # The worker deletes finished files only: were this one kept, it alone could fill the room for good.
+            self._leave()
+            raise OSError(errno.EDQUOT, "the spool has reached SPOOL_LIMIT_BYTES")
         self._prepare(len(line))
-        if self._attempt(line):
-            return
-        self._next_file()
         if not self._attempt(line):
-            raise OSError(errno.EIO, "a new spool file took only a part of the line")
+            self._next_file()
+            if not self._attempt(line):
+                raise OSError(errno.EIO, "a new spool file took only a part of the line")
+        self._syncing.written(self._path)
 
     def _prepare(self, size: int) -> None:
         """Have a file that may be appended to."""
@@ -143,19 +160,28 @@ class Spool:
             os.close(fd)
             temporary.unlink(missing_ok=True)
             raise
+        self._path = self._directory / f"{name}{SUFFIX}"
         return fd
+
+    def _leave(self) -> None:
+        """Finish the file, if there is one, without beginning another."""
+        fd, self._fd = self._fd, -1
+        self._whole = False
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
 
     def _start_over(self) -> None:
         self._lock = threading.Lock()
         self._fd = -1
         self._size = 0
         self._whole = False
+        self._room = Room(self._directory, self._limit_bytes)
+        self._syncing = syncing(self._fsync, self._complain)
 
     def _forked(self) -> None:
         """In a forked child: leave the parent's file, whose lock a shared descriptor would keep alive."""
-        if self._fd >= 0:
-            with suppress(OSError):
-                os.close(self._fd)
+        self._leave()
         self._start_over()  # with a new lock: a thread that is not in this process may hold the old one
 
     def _lose(self, error: OSError) -> None:
@@ -163,7 +189,7 @@ class Spool:
         metrics.LOST.inc()
         self._complain("click lost: the spool cannot be written", error)
 
-    def _complain(self, event: str, error: OSError) -> None:
+    def _complain(self, event: str, error: Exception) -> None:
         now = time.monotonic()
         if now - self._logged_at >= _LOG_PERIOD:
             self._logged_at = now

@@ -3,11 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, case, insert, or_, select, update
+from sqlalchemy import Connection, Table, select, update
 
-from app.clicks.batch import Batch
-from app.clicks.models import Click, ClickCount, ClickFacet, SpoolPosition
-from app.database import insert_into
+from app.clicks.accounting import Entry
+from app.clicks.bulk import add_all, insert_all, insert_new, use_utc
+from app.clicks.models import (
+    AccountCount,
+    AccountFacet,
+    Click,
+    ClickCount,
+    ClickFacet,
+    DailyVisitor,
+    SpoolPosition,
+)
+from app.database import Base, insert_into
 
 
 class PositionMoved(Exception):
@@ -50,61 +59,31 @@ def move_position(
         raise PositionMoved(file)
 
 
-def store(connection: Connection, batch: Batch) -> None:
-    """Insert the rows and add to the roll-ups.
+def store(connection: Connection, entry: Entry) -> None:
+    """Insert the clicks and add to the roll-ups of links and accounts.
 
-    The roll-ups go in the order of their keys: ingesters of several hosts that share a PostgreSQL lock the
-    same rows in the same order, and so never deadlock.
+    Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
+    lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs.
+
+    Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
+    visitor's first in the batch, whatever was counted before.
     """
-    if batch.clicks:
-        connection.execute(insert(Click), batch.clicks)
-    if batch.counts:
-        _add_counts(connection, batch)
-    if batch.facets:
-        _add_facets(connection, batch)
+    use_utc(connection)
+    if entry.batch.clicks:
+        insert_all(connection, _table(Click), entry.batch.clicks)
+    if entry.visitors:
+        for place in insert_new(connection, _table(DailyVisitor), entry.visitors):
+            entry.add_unique(place)
+    for gain, counts, facets in (
+        (entry.links, ClickCount, ClickFacet),
+        (entry.accounts, AccountCount, AccountFacet),
+    ):
+        if gain.counts:
+            add_all(connection, _table(counts), gain.count_rows())
+        if gain.facets:
+            add_all(connection, _table(facets), gain.facets)
 
 
-def _add_counts(connection: Connection, batch: Batch) -> None:
-    statement = insert_into(ClickCount, connection)
-    new = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["link_id", "hour"],
-        set_={
-            "humans": ClickCount.humans + new.humans,
-            "bots": ClickCount.bots + new.bots,
-            "prefetches": ClickCount.prefetches + new.prefetches,
-            "last_at": _later(ClickCount.last_at.expression, new.last_at),
-        },
-    )
-    rows = [
-        {
-            "link_id": link_id,
-            "hour": hour,
-            "humans": count.humans,
-            "bots": count.bots,
-            "prefetches": count.prefetches,
-            "last_at": count.last_at,
-        }
-        for (link_id, hour), count in sorted(batch.counts.items(), key=lambda item: item[0])
-    ]
-    connection.execute(statement, rows)
-
-
-def _add_facets(connection: Connection, batch: Batch) -> None:
-    statement = insert_into(ClickFacet, connection)
-    statement = statement.on_conflict_do_update(
-        index_elements=["link_id", "day", "dimension", "value"],
-        set_={"clicks": ClickFacet.clicks + statement.excluded.clicks},
-    )
-    rows = [
-        {"link_id": link_id, "day": day, "dimension": dimension, "value": value, "clicks": clicks}
-        for (link_id, day, dimension, value), clicks in sorted(batch.facets.items())
-    ]
-    connection.execute(statement, rows)
-
-
-def _later(
-    old: ColumnElement[datetime | None], new: ColumnElement[datetime | None]
-) -> ColumnElement[datetime | None]:
-    """The later of two times, of which either may be NULL (`greatest` is PostgreSQL's, `max` SQLite's)."""
-    return case((or_(new.is_(None), old > new), old), else_=new)
+def _table(model: type[Base]) -> Table:
+    table: Table = model.__table__  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+    return table

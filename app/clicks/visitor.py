@@ -2,18 +2,16 @@
 
 from hashlib import blake2b
 
-from app import addresses
-
 _HASH_SIZE = 8
 _USER_AGENT = 512  # characters that count
 
 
-def visitor_hash(key: bytes, address: str, user_agent: str) -> bytes:
+def visitor_hash(key: bytes, counted: bytes, user_agent: str) -> bytes:
     """Return the 8 bytes that stand for one visitor on the day of `key`, and for nobody once the key is gone.
 
-    The same for all addresses of one IPv6 /64 (a household's), and for an IPv4 address in whatever notation.
+    `counted` is what counts as one client (`app.addresses`): the same for all addresses of one IPv6 /64 (a
+    household's), and for an IPv4 address in whatever notation.
     """
-    network = addresses.counted(address).encode()
     agent = user_agent[:_USER_AGENT].encode("utf-8", "surrogatepass")
-    # The NUL keeps the two apart: moving characters from one to the other makes another visitor.
-    return blake2b(network + b"\0" + agent, digest_size=_HASH_SIZE, key=key).digest()
+    # The length keeps the two apart: moving characters from one to the other makes another visitor.
+    return blake2b(bytes((len(counted),)) + counted + agent, digest_size=_HASH_SIZE, key=key).digest()

@@ -1,8 +1,8 @@
 """From what a visitor typed to the link: the redirect's only read."""
 
 import re
-from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
 
@@ -15,8 +15,7 @@ _PORT = re.compile(r":[0-9]{0,5}\Z")
 _IPV6 = re.compile(r"\[[0-9a-f:.]{2,45}\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What the rules of a redirect need of a link, as plain values; the fields are columns of `Link`."""
 
     id: int
@@ -46,11 +45,15 @@ class Resolved:
         )
 
 
+COLUMNS = tuple(getattr(Link, name) for name in Resolved._fields)
+DOMAIN_ID = select(Domain.id).where(Domain.host == bindparam("host"))
+LINK = select(*COLUMNS).where(Link.domain_id == bindparam("domain_id"), Link.code == bindparam("code"))
+
 # One statement for domain and link. A host that is no domain of ours is the default one: health checks, IP
 # addresses and forged headers see what PUBLIC_URL shows, and nothing else.
-_domain_id = select(Domain.id).where(Domain.host == bindparam("host")).scalar_subquery()
-_QUERY = select(*(getattr(Link, field.name) for field in fields(Resolved))).where(
-    Link.domain_id == func.coalesce(_domain_id, DEFAULT_DOMAIN_ID), Link.code == bindparam("code")
+_QUERY = select(*COLUMNS).where(
+    Link.domain_id == func.coalesce(DOMAIN_ID.scalar_subquery(), DEFAULT_DOMAIN_ID),
+    Link.code == bindparam("code"),
 )
 
 

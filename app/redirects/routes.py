@@ -13,7 +13,9 @@ from app.links import visits
 from app.links.location import Redirect
 from app.links.resolve import Resolved, resolve
 from app.redirects import pages, rules, unlocking, visitor
+from app.redirects.metrics import FROM_FLASK
 from app.redirects.rules import LinkExhausted, Page, Redirection
+from app.redirects.wsgi import UNKNOWN
 from app.web import errors, limits
 from app.web.proxy import client_address
 
@@ -78,7 +80,8 @@ def unlock(path: str) -> Response:
 def _opened(code: str) -> Resolved:
     """The link to go on with. Misses are limited for each address: a scan of random codes stays cheap for us."""
     try:
-        return rules.opened(resolve(_host(), code), clock.now())
+        link = None if request.environ.get(UNKNOWN) else resolve(_host(), code)
+        return rules.opened(link, clock.now())
     except NotFound:
         limits.spend(limits.address_bucket("misses", "LIMIT_MISSES"))
         raise
@@ -90,7 +93,8 @@ def _redirect(link: Resolved, code: str, answer: Redirection) -> Response:
         rules.opened(resolve(_host(), code), clock.now())
         raise LinkExhausted()
     if answer.records:
-        recorder().record(link.id, answer.records, visitor.visit())
+        recorder().record(link.id, answer.records, visitor.visit(), clock.now())
+    FROM_FLASK.inc()
     return FixedRedirect(status=answer.status, headers=answer.headers)
 
 

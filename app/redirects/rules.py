@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import NamedTuple
 
 from app.clicks.line import Kind
 from app.errors import AppError, NotFound
@@ -103,8 +104,7 @@ class Asked:
     preview_agent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Redirection:
+class Redirection(NamedTuple):
     """A 30x. `spends`: first a click must be taken from the link, or this must not be sent. `records`: as what
     it is written to the spool before it is sent, if at all."""
 
@@ -185,6 +185,11 @@ def is_prefetch(*, sec_purpose: str, purpose: str, x_moz: str) -> bool:
     return any(
         value.partition(";")[0].strip().lower() == "prefetch" for value in (sec_purpose, purpose, x_moz)
     )
+
+
+def is_private(sec_gpc: str, dnt: str) -> bool:
+    """Whether the visitor asks not to be told from others (Global Privacy Control §3.3, DNT)."""
+    return sec_gpc.strip() == "1" or dnt.strip() == "1"
 
 
 def is_preview_agent(user_agent: str) -> bool:

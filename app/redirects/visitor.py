@@ -36,6 +36,7 @@ def visit() -> Visit:
         user_agent=request.headers.get("User-Agent", ""),
         referrer=referrer,
         query=request.environ.get("QUERY_STRING", ""),
+        private=rules.is_private(request.headers.get("Sec-GPC", ""), request.headers.get("DNT", "")),
     )
 
 

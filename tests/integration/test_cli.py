@@ -1,4 +1,4 @@
-"""flask users, flask domains, flask spec: what operators type."""
+"""flask users, flask domains, flask worker, flask spec: what operators type."""
 
 import json
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import database
 from app.accounts.models import User
+from app.cli import worker
 from app.links.models import Domain
-from tests.conftest import PASSWORD, Caller
+from tests.conftest import PASSWORD, AppFactory, Caller
 
 
 def typed(app: Flask, *arguments: str, answers: str = "", **variables: str) -> Result:
@@ -107,8 +108,20 @@ def test_specification_is_printed_as_served(app: Flask) -> None:
         assert json.loads(result.output) == json.loads(json.dumps(app.extensions["openapi"]["v1"]))
 
 
+@pytest.mark.parametrize(("fsync", "synchronous"), [("never", 1), ("interval", 2), ("always", 2)])
+def test_worker_syncs_its_commits_where_the_spool_is_synced(
+    make_app: AppFactory, sqlite_url: str, fsync: str, synchronous: int
+) -> None:
+    app = make_app(DATABASE_URL=sqlite_url, SPOOL_FSYNC=fsync)
+    with app.app_context():
+        worker.prepare_database()
+        with database.writing() as connection:
+            assert connection.scalar(text("PRAGMA synchronous")) == synchronous
+
+
 def test_every_command_explains_itself(app: Flask) -> None:
-    for group in ([], ["users"], ["users", "create-admin"], ["domains", "add"], ["worker"], ["spec"]):
+    commands = (["users", "create-admin"], ["domains", "add"], ["clicks", "verify"], ["worker"], ["spec"])
+    for group in ([], ["users"], *commands):
         result = typed(app, *group, "--help")
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output

@@ -331,12 +331,14 @@ class TestSQLite:
             )
 
         with app.app_context():
+            db.engine.dispose()
+            before = descriptors()  # of the fast entrance, which keeps its own
             for number in range(5):
                 with database.writing() as connection:
                     connection.execute(new_guess(str(number)))
-                    assert descriptors() >= 2
+                    assert descriptors() >= before + 2
                 db.engine.dispose()
-        assert descriptors() == 0
+        assert descriptors() == before
 
 
 class TestPostgreSQL:

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
 from sqlalchemy import text
 
-from app import database
+from app import clock, database
 from app.extensions import db
 from tests import servers
 from tests.conftest import AppFactory
+from tests.integration.clicks.conftest import click
 
 
 def failing(app: Flask) -> dict[str, str]:
@@ -84,6 +86,28 @@ def test_asking_writes_nothing(app: Flask) -> None:
         for _ in range(3):
             app.test_client().get("/readyz")
         assert db.engine.pool.checkedout() == before
+
+
+def test_spool_over_half_full_is_warned_of(make_app: AppFactory) -> None:
+    app = make_app(SPOOL_LIMIT_BYTES="1000")
+    app.config["SPOOL_DIR"].mkdir(parents=True)
+    lying = app.config["SPOOL_DIR"] / "1-a.spool"
+    lying.write_bytes(b"x" * 499 + b"\n")
+    assert app.test_client().get("/readyz").json["warnings"] == []
+    lying.write_bytes(b"x" * 500 + b"\n")
+    [warning] = app.test_client().get("/readyz").json["warnings"]
+    assert "501 of 1000 bytes (SPOOL_LIMIT_BYTES)" in warning
+
+
+def test_clicks_that_wait_for_a_worker_are_warned_of(app: Flask) -> None:
+    app.config["SPOOL_DIR"].mkdir(parents=True, exist_ok=True)
+    lying = app.config["SPOOL_DIR"] / "1-a.spool"
+    lying.write_bytes(click(at=clock.now() - timedelta(minutes=4)))
+    assert app.test_client().get("/readyz").json["warnings"] == []
+    lying.write_bytes(click(at=clock.now() - timedelta(minutes=6)))
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json["warnings"] == ["Clicks have waited for 6 minutes: is the worker running?"]
 
 
 def test_https_forced_without_a_proxy_is_warned_of(make_app: AppFactory) -> None:

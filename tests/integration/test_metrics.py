@@ -1,5 +1,7 @@
 """/metrics: who may read them."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import AppFactory
@@ -49,3 +51,18 @@ def test_metrics_with_a_token_are_for_its_bearer_alone(
     assert answer.status_code == status
     away = client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": "192.0.2.1"})
     assert away.status_code == status
+
+
+def test_spool_is_told_once_whatever_the_number_of_processes(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    app = make_app()
+    app.config["SPOOL_DIR"].mkdir()
+    (app.config["SPOOL_DIR"] / "1-a.spool").write_bytes(b"nonsense\n")
+    for folder in (None, tmp_path):
+        if folder:
+            monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+        text = app.test_client().get("/metrics").text
+        assert text.count("\nslugline_spool_bytes 9.0\n") == 1
+        assert text.count("\nslugline_spool_unread_bytes 9.0\n") == 1
+        assert text.count("\nslugline_spool_oldest_unread_seconds ") == 1

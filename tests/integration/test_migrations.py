@@ -72,6 +72,72 @@ def test_upgrade_check_downgrade_upgrade(make_app: AppFactory) -> None:
 
 
 @both_engines
+def test_uniques_and_accounts_are_counted_from_what_was_there(make_app: AppFactory) -> None:
+    app = make_app()
+    with app.app_context():
+        flask_migrate.upgrade(revision="0001")
+        with database.writing() as connection:
+            for statement in _first_clicks(connection.dialect.name):
+                connection.exec_driver_sql(statement)
+        flask_migrate.upgrade()
+        with database.reading() as connection:
+            links = "SELECT link_id, humans, bots, uniques FROM click_counts ORDER BY link_id, quarter"
+            accounts = "SELECT owner_id, humans, bots, uniques FROM account_counts ORDER BY quarter"
+            assert connection.execute(text(links)).all() == [(1, 3, 1, 2), (1, 1, 0, 1), (2, 1, 0, 1)]
+            assert connection.execute(text(accounts)).all() == [(1, 4, 1, 3), (1, 1, 0, 1)]
+            assert connection.execute(text("SELECT clicks FROM account_facets")).all() == [(5,)]
+        flask_migrate.downgrade(revision="0001")
+        with database.reading() as connection:
+            assert connection.scalar(text("SELECT sum(humans + bots) FROM click_counts")) == 6
+
+
+# Ada twice and Bea once in one hour, with a bot; Ada again on the next day; Ada on another link.
+_NOON, _LATER, _NEXT_DAY = (
+    f"2026-05-0{day} 12:{minute}:00.000000" for day, minute in ((1, 10), (1, 20), (2, 10))
+)
+_ADA, _BEA = "x'0000000000000001'", "x'0000000000000002'"
+_CLICKS = (
+    (1, _NOON, _ADA, False),
+    (1, _LATER, _ADA, False),
+    (1, _LATER, _BEA, False),
+    (1, _LATER, _BEA, True),
+    (1, _NEXT_DAY, _ADA, False),
+    (2, _NOON, _ADA, False),
+)
+
+
+def _first_clicks(engine: str) -> list[str]:
+    """What stood in the database before there were uniques."""
+    hours = ((1, "2026-05-01 12", 3, 1), (1, "2026-05-02 12", 1, 0), (2, "2026-05-01 12", 1, 0))
+    visitors = {name: name if engine == "sqlite" else f"'\\{name[0]}{name[2:]}" for name in (_ADA, _BEA)}
+    return [
+        "INSERT INTO users (id, public_id, role, status, created_at, updated_at) "
+        f"VALUES (1, 'usr_1', 'user', 'active', '{_NOON}', '{_NOON}')",
+        *(
+            "INSERT INTO links (id, domain_id, code, owner_id, url, redirect_status, forward_query, enabled, "
+            f"clicks_used, created_at, updated_at, version) VALUES ({link}, 1, 'c{link}', 1, 'https://a.example/', "
+            f"302, false, true, 0, '{_NOON}', '{_NOON}', 1)"
+            for link in (1, 2)
+        ),
+        *(
+            "INSERT INTO clicks (link_id, at, visitor, address, country, browser, os, device, bot, referrer, query) "
+            f"VALUES ({link}, '{at}', {visitors[visitor]}, '', '', '', '', '', {str(bot).lower()}, '', '')"
+            for link, at, visitor, bot in _CLICKS
+        ),
+        *(
+            "INSERT INTO click_counts (link_id, hour, humans, bots, prefetches, last_at) "
+            f"VALUES ({link}, '{hour}:00:00.000000', {humans}, {bots}, 0, '{hour}:20:00.000000')"
+            for link, hour, humans, bots in hours
+        ),
+        *(
+            "INSERT INTO click_facets (link_id, day, dimension, value, clicks) "
+            f"VALUES ({link}, '2026-05-01', 'country', 'DE', {clicks})"
+            for link, clicks in ((1, 3), (2, 2))
+        ),
+    ]
+
+
+@both_engines
 def test_default_domain_is_a_row_and_the_only_one_without_a_host(make_app: AppFactory) -> None:
     app = make_app()
     with app.app_context():

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import config
+from app.clicks.syncing import Policy
 from config import BadSetting, Config, load
 from tests.conftest import SECRETS
 
@@ -81,6 +83,11 @@ BAD = [
     ("DATA_DIR", f"{__file__}/var"),
     ("SPOOL_DIR", __file__),
     ("SPOOL_MAX_BYTES", "4095"),
+    ("SPOOL_LIMIT_BYTES", "-1"),
+    ("SPOOL_LIMIT_BYTES", "10G"),
+    ("SPOOL_FSYNC", "sometimes"),
+    ("CLICKS_KEPT_DAYS", "-1"),
+    ("CLICKS_KEPT_DAYS", "36501"),
     ("WEB_BIND", "nonsense"),
     ("WEB_BIND", "127.0.0.1"),
     ("WEB_BIND", "127.0.0.1:99999"),
@@ -226,6 +233,19 @@ def test_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp
 )
 def test_short_prefix_is_one_segment_or_none(given: str, prefix: str) -> None:
     assert prefix == load({**TESTING, "SHORT_PREFIX": given}).SHORT_PREFIX
+
+
+def test_clicks_are_bounded_by_default_in_bytes_and_in_days() -> None:
+    settings = load(TESTING)
+    assert (settings.SPOOL_LIMIT_BYTES, settings.SPOOL_FSYNC) == (10 * 1024**3, "never")
+    assert settings.CLICKS_KEPT_DAYS == 365
+    unbounded = load({**TESTING, "SPOOL_LIMIT_BYTES": "0", "CLICKS_KEPT_DAYS": "0"})
+    assert (unbounded.SPOOL_LIMIT_BYTES, unbounded.CLICKS_KEPT_DAYS) == (0, 0)
+
+
+@pytest.mark.parametrize("policy", get_args(Policy))
+def test_every_policy_of_syncing_is_taken(policy: str) -> None:
+    assert policy == load({**TESTING, "SPOOL_FSYNC": policy}).SPOOL_FSYNC
 
 
 @pytest.mark.parametrize("given", ["true", "1", "YES", " on "])

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.api import fields
 from app.api.specification import HEADERS, SECURITY_SCHEMES, ErrorSchema
-from app.api.v1 import auth, links, shorten, stats, users
+from app.api.v1 import auth, clicks, exports, links, shorten, stats, users
 
 PREFIX = "/api/v1"
 DESCRIPTION = """\
@@ -44,12 +44,13 @@ def init_app(app: Flask) -> None:
     )
     api = Api(config_prefix="V1", spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
     api.register_field(fields.Time, "string", "date-time")
+    api.register_field(fields.TimeZone, "string", "timezone")
     api.init_app(app)
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for name, header in HEADERS.items():
         api.spec.components.header(name, header)
-    for module in (auth, users, shorten, links, stats):
+    for module in (auth, users, shorten, links, stats, exports, clicks):
         api.register_blueprint(module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}")
     app.extensions["openapi"] = {"v1": _document(api)}
 

@@ -50,7 +50,7 @@ def test_counts_are_embedded_when_asked_for(app: Flask, alice: Caller) -> None:
     assert alice.get("/links/seen?embed=clicks").json["clicks"] == nothing
     count = {"link_id": stored_link(app, "seen")["id"], "humans": 3, "bots": 2, "prefetches": 7}
     with app.app_context(), database.writing() as connection:
-        connection.execute(insert(ClickCount), [{**count, "hour": AT.replace(minute=0), "last_at": AT}])
+        connection.execute(insert(ClickCount), [{**count, "quarter": AT.replace(minute=0), "last_at": AT}])
     expected = {"total": 5, "humans": 3, "bots": 2, "last_at": "2026-04-01T10:30:00.000Z"}
     assert alice.get("/links/seen?embed=clicks").json["clicks"] == expected
     assert [link["clicks"] for link in alice.get("/links?embed=clicks").json["items"]] == [expected]

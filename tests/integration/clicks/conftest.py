@@ -78,7 +78,9 @@ def finished(spool_dir: Path) -> Finished:
 
     def write(lines: Iterable[bytes]) -> Path:
         path = spool_dir / f"{next(_numbers):019}-{'0' * 32}.spool"
-        path.write_bytes(b"".join(lines))
-        return path
+        # As a writer does: a worker at its side would take one that is still empty for finished, and delete it.
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(b"".join(lines))
+        return temporary.rename(path)
 
     return write

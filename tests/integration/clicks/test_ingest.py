@@ -1,6 +1,5 @@
 """From spool files to rows and roll-ups, each line once, whatever happens in between."""
 
-import random
 import threading
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -14,13 +13,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
 
 from app import database
+from app.clicks import pace
 from app.clicks.countries import countries
-from app.clicks.ingest import BATCH_LINES, AlreadyRunning, Ingester
+from app.clicks.ingest import AlreadyRunning, Ingester
 from app.clicks.models import Click, ClickCount, ClickFacet, SpoolPosition
 from app.clicks.spool import Spool
 from tests.integration.clicks.conftest import AT, CURL, Finished, click, drain, queries
+from tests.integration.clicks.rolled import own_links
 
-HOUR = AT.replace(minute=0)
+BATCH = 200
+"""Lines in a batch, where a test needs several."""
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("LEAST", "MOST"):
+        monkeypatch.setattr(pace, bound, BATCH)
 
 
 def metric(name: str, **labels: str) -> float:
@@ -30,7 +38,7 @@ def metric(name: str, **labels: str) -> float:
 def counts() -> dict[tuple[int, datetime], tuple[int, int, int, datetime | None]]:
     with database.reading() as connection:
         return {
-            (row.link_id, row.hour): (row.humans, row.bots, row.prefetches, row.last_at)
+            (row.link_id, row.quarter): (row.humans, row.bots, row.prefetches, row.last_at)
             for row in connection.execute(select(ClickCount.__table__))
         }
 
@@ -70,16 +78,16 @@ def test_a_line_becomes_a_row(ingester: Ingester, finished: Finished) -> None:
     }
 
 
-def test_clicks_are_counted_by_hour_and_bots_and_prefetches_apart(
+def test_clicks_are_counted_by_quarter_and_bots_and_prefetches_apart(
     ingester: Ingester, finished: Finished
 ) -> None:
-    finished([click(), click(user_agent=CURL), click(kind="prefetch"), click(at=AT + timedelta(hours=1))])
+    finished([click(), click(user_agent=CURL), click(kind="prefetch"), click(at=AT + timedelta(minutes=15))])
     finished([click(at=AT + timedelta(minutes=1)), click(link_id=2)])
     drain(ingester)
     assert counts() == {
-        (1, HOUR): (2, 1, 1, AT + timedelta(minutes=1)),
-        (1, HOUR + timedelta(hours=1)): (1, 0, 0, AT + timedelta(hours=1)),
-        (2, HOUR): (1, 0, 0, AT),
+        (1, AT): (2, 1, 1, AT + timedelta(minutes=1)),
+        (1, AT + timedelta(minutes=15)): (1, 0, 0, AT + timedelta(minutes=15)),
+        (2, AT): (1, 0, 0, AT),
     }
     assert len(queries()) == 5  # the prefetch is no click
 
@@ -102,51 +110,19 @@ def test_facets_count_humans_by_day(ingester: Ingester, finished: Finished) -> N
 def test_prefetches_alone_have_no_last_click(ingester: Ingester, finished: Finished) -> None:
     finished([click(kind="prefetch")])
     drain(ingester)
-    assert counts() == {(1, HOUR): (0, 0, 1, None)}
+    assert counts() == {(1, AT): (0, 0, 1, None)}
     finished([click()])
     drain(ingester)
     finished([click(kind="prefetch")])
     drain(ingester)
-    assert counts() == {(1, HOUR): (1, 0, 2, AT)}
+    assert counts() == {(1, AT): (1, 0, 2, AT)}
 
 
 def test_clicks_that_come_late_do_not_turn_back_the_last_one(ingester: Ingester, finished: Finished) -> None:
     for minutes in (5, 3, 9, 1):
-        finished([click(at=HOUR + timedelta(minutes=minutes))])
+        finished([click(at=AT + timedelta(minutes=minutes))])
     drain(ingester)
-    assert counts() == {(1, HOUR): (4, 0, 0, HOUR + timedelta(minutes=9))}
-
-
-def test_roll_ups_equal_a_recount_of_the_rows(ingester: Ingester, finished: Finished) -> None:
-    chance = random.Random(7)
-    agents = [CURL, "", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Opera"]
-    for _ in range(5):
-        finished(
-            click(
-                link_id=chance.randint(1, 4),
-                at=AT + timedelta(minutes=chance.randint(0, 4000)),
-                user_agent=chance.choice(agents),
-                referrer=chance.choice(["", "https://a.example/", "https://b.example/"]),
-                address=chance.choice(["193.99.144.0/24", "8.8.8.0/24", "10.0.0.0/24"]),
-            )
-            for _ in range(chance.randint(100, 1500))
-        )
-    total = drain(ingester)
-    hours: Counter[tuple[int, datetime, bool]] = Counter()
-    values: Counter[tuple[int, date, str, str]] = Counter()
-    with database.reading() as connection:
-        rows = connection.execute(select(Click.__table__)).all()
-    for row in rows:
-        hours[row.link_id, row.at.replace(minute=0), row.bot] += 1
-        if not row.bot:
-            for dimension in ("referrer", "country", "browser", "os", "device"):
-                values[row.link_id, row.at.date(), dimension, getattr(row, dimension)] += 1
-    assert len(rows) == total
-    stored = counts()
-    assert {key: found[:2] for key, found in stored.items()} == {
-        key: (hours[(*key, False)], hours[(*key, True)]) for key in {key[:2] for key in hours}
-    }
-    assert facets() == values
+    assert counts() == {(1, AT): (4, 0, 0, AT + timedelta(minutes=9))}
 
 
 def test_a_finished_file_is_deleted_and_its_position_kept(ingester: Ingester, finished: Finished) -> None:
@@ -206,13 +182,15 @@ def test_the_tail_of_a_finished_file_is_dropped_and_counted(ingester: Ingester, 
     assert not path.exists()
 
 
-def test_large_files_are_taken_in_batches_beside_small_ones(ingester: Ingester, finished: Finished) -> None:
-    finished(click(str(number)) for number in range(2 * BATCH_LINES + 1))
+def test_large_files_are_taken_in_batches_beside_small_ones(
+    small_batches: None, ingester: Ingester, finished: Finished
+) -> None:
+    finished(click(str(number)) for number in range(2 * BATCH + 1))
     finished([click("small")])
-    assert list(ingester.step()) == [BATCH_LINES, 1]
-    assert list(ingester.step()) == [BATCH_LINES]
+    assert list(ingester.step()) == [BATCH, 1]
+    assert list(ingester.step()) == [BATCH]
     assert list(ingester.step()) == [1]
-    assert Counter(queries()) == Counter([*map(str, range(2 * BATCH_LINES + 1)), "small"])
+    assert Counter(queries()) == Counter([*map(str, range(2 * BATCH + 1)), "small"])
 
 
 def test_clicks_of_links_that_nobody_knows_are_stored(ingester: Ingester, finished: Finished) -> None:
@@ -224,12 +202,13 @@ def test_clicks_of_links_that_nobody_knows_are_stored(ingester: Ingester, finish
 # --- each line exactly once ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_a_new_ingester_goes_on_where_the_old_one_stopped(spool_dir: Path, finished: Finished) -> None:
-    finished(click(str(number)) for number in range(3 * BATCH_LINES))
+    finished(click(str(number)) for number in range(3 * BATCH))
     for _ in range(4):
         with Ingester(spool_dir, countries()) as ingester:
             list(ingester.step())
-    assert Counter(queries()) == Counter(map(str, range(3 * BATCH_LINES)))
+    assert Counter(queries()) == Counter(map(str, range(3 * BATCH)))
 
 
 def test_a_crash_between_commit_and_deletion_repeats_nothing(spool_dir: Path, finished: Finished) -> None:
@@ -241,7 +220,7 @@ def test_a_crash_between_commit_and_deletion_repeats_nothing(spool_dir: Path, fi
     with Ingester(spool_dir, countries()) as ingester:
         drain(ingester)
     assert queries() == ["a", "b"]
-    assert counts() == {(1, HOUR): (2, 0, 0, AT)}
+    assert counts() == {(1, AT): (2, 0, 0, AT)}
     assert not path.exists()
 
 
@@ -279,7 +258,7 @@ def test_a_position_that_moved_rolls_everything_back(ingester: Ingester, spool_d
     spool.append(click("c"))
     drain(ingester)  # it starts from its old position, with "b" and "c" in one batch
     assert sorted(queries()) == ["a", "b", "c"]
-    assert counts() == {(1, HOUR): (3, 0, 0, AT)}
+    assert counts() == {(1, AT): (3, 0, 0, AT)}
 
 
 def test_a_position_moved_by_hand_keeps_the_batch_out(ingester: Ingester, spool_dir: Path) -> None:
@@ -294,9 +273,10 @@ def test_a_position_moved_by_hand_keeps_the_batch_out(ingester: Ingester, spool_
         )
     drain(ingester)
     assert queries() == ["a"]
-    assert counts() == {(1, HOUR): (1, 0, 0, AT)}
+    assert counts() == {(1, AT): (1, 0, 0, AT)}
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_ingesters_without_a_lock_at_once_store_each_line_once(
     app: Flask, spool_dir: Path, finished: Finished
 ) -> None:
@@ -320,21 +300,22 @@ def test_ingesters_without_a_lock_at_once_store_each_line_once(
         thread.join()
     assert failures == []
     assert Counter(queries()) == Counter(f"{file}-{number}" for file in range(6) for number in range(700))
-    assert counts()[1, HOUR][0] == 6 * 700
+    assert counts()[1, AT][0] == 6 * 700
 
 
 def test_hosts_that_share_a_database_do_not_deadlock(app: Flask, tmp_path: Path) -> None:
-    """Each its own directory and hours, in opposite orders of the links: only the rows of the days are shared."""
+    """Each its own directory and quarters, in opposite orders of the links: only the rows of the days are shared."""
+    own_links()
     failures: list[BaseException] = []
 
     def ingest(host: int) -> None:
         directory = tmp_path / f"host{host}"
         directory.mkdir()
-        links = range(1, 51) if host else range(50, 0, -1)
+        links = range(1, 801) if host else range(800, 0, -1)
         try:
             with app.app_context(), Ingester(directory, countries()) as ingester:
-                for file in range(15):
-                    lines = [click(link_id=link, at=HOUR + timedelta(hours=host)) for link in links]
+                for file in range(6):
+                    lines = [click(link_id=link, at=AT + timedelta(hours=host)) for link in links]
                     (directory / f"{host}-{file}.spool").write_bytes(b"".join(lines))
                     drain(ingester)
         except BaseException as error:
@@ -346,7 +327,7 @@ def test_hosts_that_share_a_database_do_not_deadlock(app: Flask, tmp_path: Path)
     for thread in threads:
         thread.join()
     assert failures == []
-    assert set(facets().values()) == {30}
+    assert set(facets().values()) == {12}
 
 
 def test_a_directory_has_one_ingester(spool_dir: Path) -> None:
@@ -375,7 +356,7 @@ def test_a_database_that_fails_loses_nothing(ingester: Ingester, finished: Finis
         connection.execute(text("ALTER TABLE gone RENAME TO click_facets"))
     drain(ingester)
     assert queries() == ["a", "b"]
-    assert counts() == {(1, HOUR): (2, 0, 0, AT)}
+    assert counts() == {(1, AT): (2, 0, 0, AT)}
 
 
 # --- bad lines never stop it --------------------------------------------------------------------------------
@@ -439,7 +420,7 @@ def test_a_line_that_the_database_refuses_is_isolated(
     assert Counter(queries()) == Counter(
         str(number) for number in range(1000) if number not in (0, 333, 334, 999)
     )
-    assert counts() == {(1, HOUR): (996, 0, 0, AT)}
+    assert counts() == {(1, AT): (996, 0, 0, AT)}
     kept = (spool_dir / "quarantine" / f"{path.name}.bad").read_bytes()
     assert kept == b"".join(lines[number] for number in (0, 333, 334, 999))
     assert not path.exists()
@@ -486,4 +467,4 @@ def test_years_from_first_to_last_are_stored(ingester: Ingester, finished: Finis
     first, last = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
     finished([click(at=first), click(at=last)])
     drain(ingester)
-    assert [key[1] for key in sorted(counts())] == [first, last.replace(minute=0, second=0, microsecond=0)]
+    assert [key[1] for key in sorted(counts())] == [first, last.replace(minute=45, second=0, microsecond=0)]

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import database
+from app.clicks.backlog import backlog, note_positions
 from app.clicks.ingest import Ingester
 from app.clicks.models import SpoolPosition
 from app.clicks.quarantine import Quarantine
+from app.clicks.spool import Spool
 from app.clicks.tidying import tidy_spool
 from tests.integration.clicks.conftest import Finished, click, drain, queries
 
@@ -75,3 +78,38 @@ def test_quarantine_is_kept_for_30_days(spool_dir: Path) -> None:
     new = touch(spool_dir / "quarantine" / "b.bad", 29 * DAY)
     tidy_spool()
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_worker_notes_how_far_it_came_and_what_is_left_is_the_backlog(
+    spool_dir: Path, finished: Finished, ingester: Ingester
+) -> None:
+    spool = Spool(spool_dir)
+    assert spool.append(click("read", at=NOW))
+    drain(ingester)
+    note_positions()
+    assert backlog(spool_dir).unread == 0
+    late = click("unread", at=NOW)
+    assert spool.append(late)
+    finished([click("older", at=NOW - DAY)])
+    found = backlog(spool_dir)
+    assert (found.unread, found.age) == (len(late) + len(click("older")), DAY.total_seconds())
+    drain(ingester)
+    note_positions()
+    assert (backlog(spool_dir).unread, backlog(spool_dir).age) == (0, 0)
+    assert not list(spool_dir.glob("*.tmp"))
+
+
+def test_note_stays_true_while_the_database_is_away(spool_dir: Path, ingester: Ingester) -> None:
+    spool = Spool(spool_dir)
+    assert spool.append(click("read", at=NOW))
+    drain(ingester)
+    note_positions()
+    with database.writing() as connection:
+        connection.execute(text("ALTER TABLE spool_positions RENAME TO gone"))
+    try:
+        with pytest.raises(SQLAlchemyError):
+            note_positions()
+        assert backlog(spool_dir).unread == 0
+    finally:
+        with database.writing() as connection:
+            connection.execute(text("ALTER TABLE gone RENAME TO spool_positions"))

@@ -11,9 +11,10 @@ from flask import Flask, current_app
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
-from app import database
+from app import clock, database
+from app.clicks import pace
 from app.clicks.countries import countries
-from app.clicks.ingest import BATCH_LINES, Ingester
+from app.clicks.ingest import Ingester
 from app.clicks.models import DayKey
 from app.clicks.recorder import Visit, recorder
 from app.clicks.stats import link_totals
@@ -21,6 +22,8 @@ from app.clicks.worker import Chore, run_worker
 from app.extensions import db
 from tests.integration.clicks.conftest import FIREFOX, Finished, click, queries
 
+BATCH = 300
+"""Lines in a batch, where a test needs several."""
 StartWorker = Callable[..., Callable[[], None]]
 
 
@@ -51,6 +54,12 @@ def start_worker(app: Flask) -> Iterator[StartWorker]:
         stop()
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("LEAST", "MOST"):
+        monkeypatch.setattr(pace, bound, BATCH)
+
+
 def until(condition: Callable[[], object], seconds: float = 10) -> float:
     """Wait for `condition`; return how long it took."""
     begun = time.monotonic()
@@ -63,7 +72,7 @@ def until(condition: Callable[[], object], seconds: float = 10) -> float:
 def test_a_click_shows_in_the_totals_within_two_seconds(start_worker: StartWorker) -> None:
     start_worker()
     for number in range(1, 4):
-        recorder().record(7, "click", Visit("193.99.144.7", user_agent=FIREFOX))
+        recorder().record(7, "click", Visit("193.99.144.7", user_agent=FIREFOX), clock.now())
         time_taken = until(lambda expected=number: fresh_humans() == expected)
         assert time_taken < 2
 
@@ -73,6 +82,7 @@ def fresh_humans() -> int:
         return link_totals([7])[7].humans
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_a_backlog_of_several_batches_is_drained(start_worker: StartWorker, finished: Finished) -> None:
     path = finished(click(str(number)) for number in range(3500))
     start_worker()
@@ -80,9 +90,10 @@ def test_a_backlog_of_several_batches_is_drained(start_worker: StartWorker, fini
     assert len(queries()) == 3500
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_other_writers_get_their_turn_beside_a_backlog(start_worker: StartWorker, finished: Finished) -> None:
     batches = 15
-    path = finished(click(str(number)) for number in range(batches * BATCH_LINES))
+    path = finished(click(str(number)) for number in range(batches * BATCH))
     start_worker()
     until(queries)
     turns = 0
@@ -160,6 +171,7 @@ def test_a_second_worker_stands_by_and_takes_over(
     assert queries() == ["a"]
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_a_worker_told_to_stop_leaves_amid_a_backlog(start_worker: StartWorker, finished: Finished) -> None:
     path = finished(click(str(number)) for number in range(20_000))
     stop = start_worker()
@@ -168,4 +180,4 @@ def test_a_worker_told_to_stop_leaves_amid_a_backlog(start_worker: StartWorker, 
     stop()
     assert time.monotonic() - begun < 2
     assert path.exists()
-    assert len(queries()) % BATCH_LINES == 0
+    assert len(queries()) % BATCH == 0

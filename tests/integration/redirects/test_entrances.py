@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 from app import database
 from app.extensions import db
 from app.links import domains
+from app.redirects.wsgi import PlainHits
 from tests.conftest import AppFactory
 from tests.integration.redirects.made import TARGET, LinkFactory, Spooled
 
@@ -59,13 +60,12 @@ def write_transaction(app: Flask) -> Iterator[None]:
         yield
 
 
-def test_redirect_costs_one_read(
+def test_flask_route_costs_one_read(
     make_link: LinkFactory, browser: FlaskClient, statements: Callable[[], list[str]]
 ) -> None:
     make_link("abc")
-    browser.get("/s/abc")  # reads the day's key as well, which then stays
     before = len(statements())
-    browser.get("/s/abc?x=1")
+    browser.head("/s/abc?x=1")
     (statement,) = statements()[before:]
     assert statement.startswith("SELECT links.id")
 
@@ -182,3 +182,18 @@ def _add_domain(app: Flask, host: str) -> None:
     with app.app_context():
         domains.add(host)
         db.session.commit()
+
+
+@pytest.mark.parametrize("proto", ["https", "http", "", "http, https", "https, http", '"https"'])
+def test_fast_entrance_forces_https_as_flask_does(
+    make_app: AppFactory, make_link: LinkFactory, proto: str
+) -> None:
+    make_link("abc", redirect_status=301)
+    app = make_app(FORCE_HTTPS="true", PROXY_HOPS="1", PUBLIC_URL="https://sho.rt")
+    headers = {"X-Forwarded-Proto": proto, "X-Request-ID": "req_12345678"}
+    through = app.test_client().get("/s/abc", headers=headers)
+    assert isinstance(app.wsgi_app, PlainHits)
+    app.wsgi_app = app.wsgi_app.behind  # type: ignore[method-assign]  # Flask's own way
+    behind = app.test_client().get("/s/abc", headers=headers)
+    assert (through.status, list(through.headers)) == (behind.status, list(behind.headers))
+    assert ("Strict-Transport-Security" in through.headers) == proto.endswith(("https", '"https"'))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -188,11 +187,12 @@ def test_database_out_of_reach_is_503(make_app: AppFactory, tmp_path: Path) -> N
 
 
 def test_unexpected_error_gets_a_page_that_names_the_request_and_nothing_else(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    make_link: LinkFactory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
+    make_link("abc", password="open sesame")
     monkeypatch.setattr(routes, "resolve", broken)
     response = client.get("/s/abc", headers={"X-Request-ID": "req_12345678"})
     assert response.status_code == 500

@@ -17,7 +17,7 @@ LINE = ClickLine(
     referrer="https://example.org/page",
     query="utm_source=x",
 )
-FIELDS = [1, *(getattr(LINE, name) for name in ClickLine.__slots__)]
+FIELDS = [1, *LINE]
 
 hostile = st.text(
     st.characters() | st.characters(categories=["Cs"]), max_size=60
@@ -27,7 +27,7 @@ lines = st.builds(
     time=st.integers(0, 253_402_300_799_999),
     link_id=st.integers(0, 2**63 - 1),
     kind=st.sampled_from(["click", "prefetch"]),
-    visitor=st.binary(min_size=8, max_size=8).map(bytes.hex),
+    visitor=st.just("") | st.binary(min_size=8, max_size=8).map(bytes.hex),
     address=st.sampled_from(["", "203.0.113.0/24", "2001:db8:1::/48"]),
     user_agent=hostile,
     referrer=hostile,
@@ -124,6 +124,7 @@ def changed(place: int, value: object) -> bytes:
         changed(3, ["click"]),
         changed(4, "0123456789ABCDEF"),
         changed(4, "0123456789abcde"),
+        changed(4, "0123456789abcde\n"),
         changed(4, 12),
         changed(5, None),
         changed(6, 1),

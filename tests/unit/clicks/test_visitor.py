@@ -3,10 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.clicks.visitor import visitor_hash
+from app import addresses
+from app.clicks import visitor
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 AGENT = "Mozilla/5.0"
+
+
+def visitor_hash(key: bytes, address: str, user_agent: str) -> bytes:
+    return visitor.visitor_hash(key, addresses.kept_and_counted(address)[1], user_agent)
 
 
 def test_one_visitor_has_one_hash_of_eight_bytes() -> None:

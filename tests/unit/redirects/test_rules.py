@@ -1,6 +1,5 @@
 """The rules as one table: what a link is and what is asked of it, to what the visitor gets."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,8 +37,8 @@ PLAIN = Resolved(
     blocked_reason=None,
     deleted_at=None,
 )
-LIMITED = replace(PLAIN, max_clicks=5, clicks_used=4)
-PROTECTED = replace(PLAIN, password_hash="pbkdf2:…")
+LIMITED = PLAIN._replace(max_clicks=5, clicks_used=4)
+PROTECTED = PLAIN._replace(password_hash="pbkdf2:…")
 GET, HEAD = Asked(), Asked(head=True)
 PREFETCH, PREVIEW_AGENT = Asked(prefetch=True), Asked(preview_agent=True)
 
@@ -61,19 +60,19 @@ def test_earlier_state_wins_over_all_later_ones(refusal: type[AppError]) -> None
     for later in order[order.index(refusal) :]:
         columns |= CLOSED[later]
     with pytest.raises(AppError) as caught:
-        rules.opened(replace(PLAIN, **columns), NOW)  # type: ignore[arg-type]  # any column
+        rules.opened(PLAIN._replace(**columns), NOW)  # type: ignore[arg-type]  # any column
     assert type(caught.value) is refusal
 
 
 @pytest.mark.parametrize("refusal", CLOSED)
 def test_each_state_refuses_by_itself(refusal: type[AppError]) -> None:
     with pytest.raises(refusal):
-        rules.opened(replace(PLAIN, **CLOSED[refusal]), NOW)  # type: ignore[arg-type]  # any column
+        rules.opened(PLAIN._replace(**CLOSED[refusal]), NOW)  # type: ignore[arg-type]  # any column
 
 
 def test_scheduled_link_answers_as_one_that_does_not_exist() -> None:
     answers = []
-    for link in (None, replace(PLAIN, starts_at=LATER)):
+    for link in (None, PLAIN._replace(starts_at=LATER)):
         with pytest.raises(NotFound) as caught:
             rules.opened(link, NOW)
         answers.append((caught.value.status, caught.value.code, caught.value.message))
@@ -99,9 +98,9 @@ def test_refusals_have_the_contracts_status_and_code(refusal: type[AppError], st
     "link",
     [
         PLAIN,
-        replace(PLAIN, starts_at=NOW),
-        replace(PLAIN, expires_at=LATER),
-        replace(PLAIN, starts_at=BEFORE, expires_at=LATER),
+        PLAIN._replace(starts_at=NOW),
+        PLAIN._replace(expires_at=LATER),
+        PLAIN._replace(starts_at=BEFORE, expires_at=LATER),
         LIMITED,
     ],
 )
@@ -131,8 +130,8 @@ def test_open_link_passes(link: Resolved) -> None:
         (PROTECTED, HEAD, Page.PASSWORD),
         (PROTECTED, PREFETCH, Page.PASSWORD),
         (PROTECTED, PREVIEW_AGENT, Page.PASSWORD),
-        (replace(PROTECTED, max_clicks=5), GET, Page.PASSWORD),
-        (replace(PROTECTED, max_clicks=5), PREFETCH, Page.PASSWORD),
+        (PROTECTED._replace(max_clicks=5), GET, Page.PASSWORD),
+        (PROTECTED._replace(max_clicks=5), PREFETCH, Page.PASSWORD),
     ],
 )
 def test_follow(link: Resolved, asked: Asked, answer: Redirection | Page) -> None:
@@ -163,7 +162,7 @@ def test_program_is_told_that_a_password_is_required(asked: Asked) -> None:
 )
 @pytest.mark.parametrize("asked", [GET, HEAD])
 def test_cache_control(status: int, columns: dict[str, object], cache_control: str, asked: Asked) -> None:
-    link = replace(PLAIN, redirect_status=status, **columns)  # type: ignore[arg-type]  # any column
+    link = PLAIN._replace(redirect_status=status, **columns)  # type: ignore[arg-type]  # any column
     answer = rules.followed(link, asked)
     assert isinstance(answer, Redirection)
     assert (answer.status, answer.cache_control) == (status, cache_control)
@@ -171,20 +170,20 @@ def test_cache_control(status: int, columns: dict[str, object], cache_control: s
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_right_password_gets_303_that_nobody_keeps(status: int) -> None:
-    link = replace(PROTECTED, redirect_status=status)
+    link = PROTECTED._replace(redirect_status=status)
     assert rules.unlocked(link, b"") == Redirection(303, TARGET, "no-store", records="click")
-    spending = rules.unlocked(replace(link, max_clicks=5), b"")
+    spending = rules.unlocked(link._replace(max_clicks=5), b"")
     assert spending == Redirection(303, TARGET, "no-store", spends=True, records="click")
 
 
 def test_query_is_forwarded_only_when_the_link_says_so() -> None:
     query, forwarded = b"fbclid=1", "https://example.com/p?own=1&fbclid=1#top"
-    forwarding = replace(PLAIN, forward_query=True)
+    forwarding = PLAIN._replace(forward_query=True)
     assert _location(rules.followed(PLAIN, Asked(query=query))) == TARGET
     assert _location(rules.followed(forwarding, Asked(query=query))) == forwarded
     assert _location(rules.followed(forwarding, Asked(query=query, head=True))) == forwarded
-    assert _location(rules.followed(replace(forwarding, max_clicks=5), Asked(query=query))) == forwarded
-    assert _location(rules.unlocked(replace(forwarding, password_hash="x"), query)) == forwarded
+    assert _location(rules.followed(forwarding._replace(max_clicks=5), Asked(query=query))) == forwarded
+    assert _location(rules.unlocked(forwarding._replace(password_hash="x"), query)) == forwarded
     assert _location(rules.unlocked(PROTECTED, query)) == TARGET
 
 
@@ -197,7 +196,7 @@ def test_headers_of_a_redirect_are_these_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("link", "shown"),
-    [(PLAIN, True), (LIMITED, False), (PROTECTED, False), (replace(PROTECTED, max_clicks=5), False)],
+    [(PLAIN, True), (LIMITED, False), (PROTECTED, False), (PROTECTED._replace(max_clicks=5), False)],
 )
 def test_target_is_shown_only_where_it_costs_and_betrays_nothing(link: Resolved, shown: bool) -> None:
     assert rules.shows_target(link) is shown

@@ -2,6 +2,9 @@
 
 import pytest
 from flask import Flask, request
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.web import proxy
 
@@ -56,3 +59,28 @@ def test_host_is_the_clients_own(bare: Flask) -> None:
     bare.add_url_rule("/", view_func=lambda: request.host)
     headers = {"Host": "go.example.org", "X-Forwarded-Host": "evil.example", "X-Forwarded-Port": "1"}
     assert bare.test_client().get("/", headers=headers).text == "go.example.org"
+
+
+addresses = st.sampled_from(["192.0.2.1", "2001:db8::1", "unknown", "1.2.3.4:80", "", " ", '"a,b"', "[::1]"])
+lists = st.lists(addresses, max_size=4).map(", ".join) | st.text(alphabet='1a:., \t"[];=', max_size=20)
+
+
+@given(told=lists, hops=st.integers(0, 3))
+def test_what_the_fast_entrances_read_is_what_proxyfix_reads(told: str, hops: int) -> None:
+    environ = {"REMOTE_ADDR": "10.0.0.1", "wsgi.url_scheme": "http", "HTTP_X_FORWARDED_FOR": told}
+    seen: list[str] = []
+
+    def app(environ: dict[str, str], _start: object) -> list[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        return []
+
+    ProxyFix(app, x_for=hops, x_proto=0, x_host=0)(environ, lambda *_: None)  # type: ignore[arg-type]  # enough of both
+    assert proxy.forwarded("10.0.0.1", told, hops) in (None, seen[0])
+
+
+def test_plain_lists_are_read(bare: Flask) -> None:
+    """The control: were None said of every list, the two would agree as well."""
+    assert proxy.forwarded("10.0.0.1", "6.6.6.6, 192.0.2.1", 1) == "192.0.2.1"
+    assert proxy.forwarded("10.0.0.1", "192.0.2.1", 2) == "10.0.0.1"
+    assert proxy.forwarded("10.0.0.1", '"192.0.2.1"', 1) is None
+    assert proxy.forwarded("10.0.0.1", None, 1) == "10.0.0.1"

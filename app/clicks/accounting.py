@@ -1,0 +1,112 @@
+"""From a batch to what the roll-ups of links and accounts gain by it, as rows: all that can be done before the
+transaction begins."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app import database
+from app.clicks.batch import Batch, Count, RollUp
+from app.clicks.facetbound import FacetBound
+from app.clicks.models import AccountFacet, ClickFacet
+from app.clicks.owners import Owners
+from app.clicks.times import QUARTER, stored_day, stored_quarter, stored_time
+
+CountRow = tuple[int, str, int, int, int, int, str | None]
+"""A row of `click_counts` or `account_counts` in the order of their columns."""
+FacetRow = tuple[int, str, str, str, int]
+"""A row of `click_facets` or `account_facets` in the order of their columns."""
+VisitorRow = tuple[str, int, int]
+"""A row of `daily_visitors` in the order of its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What links or accounts gain by a batch. Uniques are known in the transaction only."""
+
+    counts: dict[tuple[int, int], Count]
+    facets: list[FacetRow]
+    """In the order of their keys."""
+
+    def count_rows(self) -> list[CountRow]:
+        """In the order of their keys."""
+        return [
+            (
+                subject,
+                stored_quarter(quarter),
+                count.humans,
+                count.bots,
+                count.prefetches,
+                count.uniques,
+                stored_time(count.last) if count.last >= 0 else None,
+            )
+            for (subject, quarter), count in sorted(self.counts.items(), key=lambda item: item[0])
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One batch, worked out for links and accounts."""
+
+    batch: Batch
+    links: Gain
+    accounts: Gain
+    owners: dict[int, int]
+    """Of the batch's links, where they have one."""
+    firsts: list[tuple[int, int]]
+    """Link and time (in ms since the epoch) of the first clicks that may be unique."""
+    visitors: list[VisitorRow]
+    """Of whom they are, in the same order: that of the keys."""
+
+    def add_unique(self, place: int) -> None:
+        """Count the first click at this place: its visitor was new to the database."""
+        link_id, time = self.firsts[place]
+        quarter = time // QUARTER
+        self.links.counts[link_id, quarter].uniques += 1
+        if link_id in self.owners:
+            self.accounts.counts[self.owners[link_id], quarter].uniques += 1
+
+
+class Accounting:
+    """Works out batches one after the other; remembers owners and the values of facets between them."""
+
+    def __init__(self) -> None:
+        self._owners = Owners()
+        self._link_values = FacetBound(ClickFacet)
+        self._account_values = FacetBound(AccountFacet)
+
+    def enter(self, batch: Batch) -> Entry:
+        """Work out `batch`. Raises SQLAlchemyError when the database has to be asked and does not answer."""
+        owners = self._owners_of(batch)
+        accounts = batch.links.by_owner(owners)
+        firsts = sorted(batch.firsts.items())
+        return Entry(
+            batch,
+            links=_gain(batch.links, self._link_values),
+            accounts=_gain(accounts, self._account_values),
+            owners=owners,
+            firsts=[(key[1], time) for key, time in firsts],
+            visitors=[(stored_day(day), link_id, visitor) for (day, link_id, visitor), _ in firsts],
+        )
+
+    def _owners_of(self, batch: Batch) -> dict[int, int]:
+        link_ids = {link_id for link_id, _ in batch.links.counts}
+        if unknown := self._owners.unknown(link_ids):
+            with database.reading() as connection:
+                self._owners.learn(connection, unknown)
+        known = self._owners.known
+        return {link_id: known[link_id] for link_id in link_ids if link_id in known}
+
+
+def _gain(roll_up: RollUp, values: FacetBound) -> Gain:
+    if unknown := values.unknown(roll_up.facets):
+        with database.reading() as connection:
+            values.learn(connection, unknown)
+    return Gain(roll_up.counts, list(_facet_rows(roll_up, values)))
+
+
+def _facet_rows(roll_up: RollUp, values: FacetBound) -> Iterator[FacetRow]:
+    for subject in sorted(roll_up.facets):
+        key, day = subject
+        for dimension, found in roll_up.facets[subject].dimensions().items():
+            for value, clicks in sorted(values.bounded(subject, dimension, found).items()):
+                yield key, stored_day(day), dimension, value, clicks

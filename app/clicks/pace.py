@@ -1,0 +1,25 @@
+"""How many lines a transaction takes: as many as it stores in the time that it may keep others waiting.
+
+The more lines, the fewer rows of roll-ups and pages of indexes each of them costs. But on SQLite all other writers
+wait for the transaction, and how long a line takes depends on the machine, on what else it does, and on whether the
+lines are of a few busy links or of a hundred thousand: no number fits all.
+"""
+
+LEAST, FIRST, MOST = 500, 1_000, 8_000
+"""Lines."""
+AIMS = {"sqlite": 0.018, "postgresql": 0.15}
+"""Seconds. Of PostgreSQL's writers only another host's ingester waits, for the roll-ups it shares."""
+
+
+class Pace:
+    """The size of the next batch, by how long the last ones took."""
+
+    def __init__(self, aim: float) -> None:
+        self._aim = aim
+        self.lines = min(max(FIRST, LEAST), MOST)
+
+    def took(self, lines: int, seconds: float) -> None:
+        """Learn from a transaction: half of the way to what would have taken as long as it should."""
+        if lines == self.lines:  # of one that was not full the time goes elsewhere
+            fitting = self.lines * self._aim / seconds
+            self.lines = min(max(round((self.lines + fitting) / 2), LEAST), MOST)

@@ -1,0 +1,157 @@
+"""Links as the fast entrances look them up: from memory while nothing has changed, else by one small read.
+
+An entry is trusted while its source's stamp is the one that was taken before it was read, and for a second at
+most: that is the belt should the stamp ever fail. The source says how a change shows: `app.links.on_sqlite`,
+`app.links.on_postgresql`. What there is no link for is remembered too, for as long and within the same bounds.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from prometheus_client import Counter
+
+from app.links.resolve import Resolved, domain_host
+
+T = TypeVar("T")
+
+_LOOKUPS = Counter("slugline_link_lookups", "Links asked for by the fast entrances, known or not", ["result"])
+_HITS, _MISSES = _LOOKUPS.labels("hit"), _LOOKUPS.labels("miss")
+
+LONGEST = 1.0  # seconds that an entry is trusted without a new read
+GENERATION = 8_192  # entries; two generations are kept, of some 600 bytes an entry
+MAX_HOSTS = 64
+
+Key = tuple[int, str]
+"""A domain's id and a code."""
+
+
+class NotNow(Exception):
+    """The answer would have to be waited for, or the database does not give one."""
+
+
+class Source(Protocol):
+    """Where links are read from, and how a change shows."""
+
+    changes: int
+    """Moves with every change that the source hears of."""
+
+    def stamp(self) -> object | None:
+        """What stays the same object while nothing changes; None while the source cannot tell."""
+
+    def domain_id(self, host: str | None, wait: bool) -> int:
+        """The domain of a host, as `domain_host` spells it. Raises NotNow."""
+
+    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+        """The link. Raises NotNow unless it may `wait`."""
+
+    def release(self) -> None:
+        """Let go of what is held between two reads of a thread that does not wait."""
+
+
+class Entry(Generic[T]):
+    """What is known of one code."""
+
+    __slots__ = ("link_id", "stamp", "until", "used", "value")
+
+    def __init__(self, stamp: object, until: float, link_id: int, value: T) -> None:
+        self.stamp = stamp
+        self.until = until
+        """Seconds since the epoch; a link's own times end it too."""
+        self.link_id = link_id
+        """0 where there is no link."""
+        self.value = value
+        self.used = False
+
+
+class Lookup(Generic[T]):
+    """A bounded memory over `source`, of what `prepare` makes of a link, or of None where there is none.
+
+    Safe for threads: each step is one operation on a dictionary.
+    """
+
+    def __init__(self, source: Source, prepare: Callable[[Resolved | None, datetime], T]) -> None:
+        self._source = source
+        self._prepare = prepare
+        self._hosts: dict[str, Entry[int]] = {}
+        # Two generations instead of a list of last uses: what is hit in the old one moves to the young one.
+        self._young: dict[Key, Entry[T]] = {}
+        self._old: dict[Key, Entry[T]] = {}
+
+    def find(self, host: str, code: str, now: datetime, wait: bool) -> T:
+        """What `code` is on `host`, as fresh as a read would tell. Raises NotNow unless it may `wait`."""
+        stamp = self._source.stamp()
+        time = now.timestamp()
+        key = (self._domain_id(host, stamp, time, wait), code)
+        entry = self._young.get(key) or self._older(key)
+        if entry is not None and entry.stamp is stamp and time < entry.until:
+            entry.used = True
+            _HITS.inc()
+            return entry.value
+        _MISSES.inc()
+        return self._read(key, stamp, now, wait)
+
+    def forget(self, key: Key) -> None:
+        """Trust what is known of one code no more."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def forget_hosts(self) -> None:
+        self._hosts = {}
+
+    def used(self) -> dict[int, Key]:
+        """The links that were asked for since this was last asked, by id."""
+        found = {}
+        for key, entry in [*self._old.items(), *self._young.items()]:
+            if entry.used and entry.link_id:
+                entry.used = False
+                found[entry.link_id] = key
+        return found
+
+    def renew(self, links: Iterable[tuple[Key, Resolved]], changes: int, now: datetime) -> None:
+        """Take over what was just read, from when the source's `changes` were as given on."""
+        stamp = self._source.stamp()
+        for key, link in links:
+            self._keep(key, self._entry(link, stamp, now), changes)
+
+    def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int:
+        entry = self._hosts.get(host)
+        if entry is not None and entry.stamp is stamp and time < entry.until:
+            return entry.value
+        domain_id = self._source.domain_id(domain_host(host), wait)
+        if stamp is not None:
+            if len(self._hosts) >= MAX_HOSTS:
+                self._hosts = {}
+            self._hosts[host] = Entry(stamp, time + LONGEST, 0, domain_id)
+        return domain_id
+
+    def _older(self, key: Key) -> Entry[T] | None:
+        entry = self._old.get(key)
+        if entry is not None:
+            self._young[key] = entry
+        return entry
+
+    def _read(self, key: Key, stamp: object, now: datetime, wait: bool) -> T:
+        changes = self._source.changes
+        link = self._source.link(key[0], key[1], wait)
+        entry = self._entry(link, stamp, now)
+        if stamp is not None:
+            self._keep(key, entry, changes)
+        return entry.value
+
+    def _entry(self, link: Resolved | None, stamp: object, now: datetime) -> Entry[T]:
+        until = now.timestamp() + LONGEST
+        if link is None:
+            return Entry(stamp, until, 0, self._prepare(None, now))
+        for moment in (link.starts_at, link.expires_at):
+            if moment is not None and moment > now:
+                until = min(until, moment.timestamp())
+        return Entry(stamp, until, link.id, self._prepare(link, now))
+
+    def _keep(self, key: Key, entry: Entry[T], changes: int) -> None:
+        if len(self._young) >= GENERATION:
+            self._old, self._young = self._young, {}
+        self._young[key] = entry
+        # In this order: a change that is heard of before this line shows here, a later one forgets the entry.
+        if self._source.changes != changes:
+            self.forget(key)

@@ -1,0 +1,105 @@
+"""Reading links on PostgreSQL, and hearing of changes: a trigger notifies in the transaction that makes them.
+
+One thread of each process listens. What was asked for lately it reads anew twice a second in one statement, so
+that a link in use stays known beyond its second, and a change shows even if no notification comes.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, Row, Select, any_, bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock, database
+from app.links.lookup import Lookup, NotNow
+from app.links.models import DEFAULT_DOMAIN_ID, Link
+from app.links.resolve import COLUMNS, DOMAIN_ID, LINK, Resolved
+from app.logs import log
+
+CHANNEL = "slugline_links"
+"""The payload is "<domain id>:<code>" of a link, or empty when domains changed (migrations/)."""
+
+_RENEWAL = 0.5  # seconds
+_RETRY = 1.0  # seconds
+_LINKS = select(*COLUMNS).where(Link.id == any_(bindparam("ids")))
+
+
+class PostgreSQLLinks:
+    """The links in a PostgreSQL database. Until `listen` was called nothing is remembered, each link is read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.changes = 0
+        self._engine = engine
+        self._stamp: object | None = None
+
+    def stamp(self) -> object | None:
+        """One object for as long as one connection listens."""
+        return self._stamp
+
+    def domain_id(self, host: str | None, wait: bool) -> int:
+        row = self._first(DOMAIN_ID, {"host": host}, wait) if host is not None else None
+        return DEFAULT_DOMAIN_ID if row is None else int(row[0])
+
+    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+        row = self._first(LINK, {"domain_id": domain_id, "code": code}, wait)
+        return Resolved._make(row) if row else None
+
+    def _first(self, statement: Select[Any], values: dict[str, Any], wait: bool) -> Row[Any] | None:
+        if not wait:
+            raise NotNow
+        try:
+            with database.reading(self._engine) as connection:
+                return connection.execute(statement, values).first()
+        except SQLAlchemyError as error:
+            raise NotNow from error
+
+    def release(self) -> None:
+        """Nothing is held between two reads."""
+
+    def listen(self, lookup: Lookup[Any]) -> Callable[[], None]:
+        """Start the thread that keeps `lookup` fresh, once in a process, after the fork; return what ends it."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._listen_on, args=(lookup, stop), name="links", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            stop.set()
+            thread.join()
+
+        return end
+
+    def _listen_on(self, lookup: Lookup[Any], stop: threading.Event) -> None:
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while not stop.is_set():
+            try:
+                with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+                    self._follow(connection, lookup, stop)
+            except (psycopg.Error, SQLAlchemyError) as error:
+                log.warning("changes of links are not heard; each is read anew", error=type(error).__name__)
+                stop.wait(_RETRY)
+            finally:
+                self._stamp = None
+
+    def _follow(self, connection: psycopg.Connection, lookup: Lookup[Any], stop: threading.Event) -> None:
+        connection.execute(f"LISTEN {CHANNEL}")
+        self._stamp = object()  # a new one: what changed while nobody listened is not known
+        while not stop.is_set():
+            for notification in connection.notifies(timeout=_RENEWAL):
+                self.changes += 1
+                domain_id, _, code = notification.payload.partition(":")
+                if code:
+                    lookup.forget((int(domain_id), code))
+                else:
+                    lookup.forget_hosts()
+            self._renew(lookup)
+
+    def _renew(self, lookup: Lookup[Any]) -> None:
+        changes, keys = self.changes, lookup.used()
+        if not keys:
+            return
+        now = clock.now()
+        with database.reading(self._engine) as connection:
+            rows = connection.execute(_LINKS, {"ids": list(keys)}).all()
+        lookup.renew(((keys[row.id], Resolved._make(row)) for row in rows), changes, now)

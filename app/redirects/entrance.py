@@ -1,0 +1,87 @@
+"""What the fast entrances share: from a plain GET to its answer, with the click recorded, and no Flask.
+
+`app.redirects.wsgi` asks for it in front of the application, `app.redirects.worker` in front of the server's
+own parser. Whatever is not plain they let pass to the Flask route, which knows all the rules.
+"""
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from app import clock
+from app.clicks.recorder import Recorder, Visit
+from app.extensions import db
+from app.links.lookup import Lookup, NotNow
+from app.links.on_postgresql import PostgreSQLLinks
+from app.links.on_sqlite import SQLiteLinks
+from app.redirects.plain import Plain, Preparation, Way
+from app.redirects.rules import is_private
+from app.web.headers import HSTS
+from app.web.proxy import forwarded
+
+EXTENSION = "slugline_entrance"
+FIELDS = ("user-agent", "referer", "x-forwarded-for", "x-forwarded-proto", "sec-gpc", "dnt")
+"""The header fields that a plain hit depends on, beside Host."""
+
+
+class Entrance:
+    """Answers plain hits of one application."""
+
+    def __init__(self, app: Flask) -> None:
+        self.prefix: str = app.config["SHORT_PREFIX"]
+        self._extensions = app.extensions
+        self._hops: int = app.config["PROXY_HOPS"]
+        self._https: bool = app.config["FORCE_HTTPS"]
+        with app.app_context():
+            engine = db.engine
+        self._source = SQLiteLinks(engine) if engine.dialect.name == "sqlite" else PostgreSQLLinks(engine)
+        self.lookup: Lookup[Plain | Way] = Lookup(self._source, Preparation(HSTS if self._https else None))
+
+    @property
+    def recorder(self) -> Recorder:
+        found: Recorder = self._extensions["slugline_recorder"]
+        return found
+
+    def start(self) -> None:
+        """Begin to hear of changes, where that needs a thread; after the fork."""
+        if isinstance(self._source, PostgreSQLLinks):
+            self._source.listen(self.lookup)
+
+    def rest(self) -> None:
+        """To be called once a second by the thread that does not wait."""
+        self._source.release()
+
+    def follow(
+        self, host: str, code: str, query: str, *, peer: str, scheme: str, said: Mapping[str, str], wait: bool
+    ) -> Plain | Way:
+        """The link to answer a GET of `code` with, its click recorded; the request is known to have no body.
+
+        Texts are bytes decoded as latin-1 (PEP 3333), `peer` is the address that the connection comes from,
+        `said` holds header fields by their names in lower case. Without `wait` nothing here takes longer than
+        a small read.
+        """
+        address = forwarded(peer, said.get("x-forwarded-for"), self._hops)
+        told = forwarded(scheme, said.get("x-forwarded-proto"), self._hops)
+        if address is None or (self._https and told != "https"):
+            return Way.ORDINARY
+        now = clock.now()
+        try:
+            link = self.lookup.find(host, code, now, wait)
+        except NotNow:
+            return Way.ORDINARY
+        if isinstance(link, Way):
+            return link
+        recorder = self.recorder
+        if (query and link.takes_query) or not (wait or recorder.is_ready(now)):
+            return Way.ORDINARY
+        get = said.get
+        private = is_private(get("sec-gpc", ""), get("dnt", ""))
+        visit = Visit(address, get("user-agent", ""), get("referer", ""), query, private)
+        recorder.record(link.link_id, "click", visit, now)
+        return link
+
+
+def entrance_of(app: Flask) -> Entrance:
+    """The application's entrance."""
+    found: Entrance = app.extensions[EXTENSION]
+    return found

@@ -1,0 +1,221 @@
+"""The hot worker: Gunicorn's thread worker, whose poller thread answers plain hits itself.
+
+A new connection is parked in the poller instead of being handed to a thread. When it becomes readable it is read
+once; if the bytes are exactly one complete, plain GET of a plain link, they are answered on the spot. Every other
+sequence of bytes is given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
+"""
+
+import gc
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import gunicorn
+from flask import Flask
+from gunicorn import SERVER
+from gunicorn.util import http_date
+
+from app.redirects.entrance import Entrance, entrance_of
+from app.redirects.metrics import FROM_WORKER
+from app.redirects.plain import Plain
+from app.web import server
+
+TESTED = ("27.0.1",)
+"""The versions of Gunicorn whose inside this leans on. With another one it serves as plain gthread."""
+
+_READ = 4_096  # bytes; a head that fills it may go on
+_LINGER = 2.0  # seconds that a client has to hang up after its last answer
+_HEAD = (
+    r"GET /{prefix}([A-Za-z0-9_-]{{1,64}})(?:\?([!\"$-~]*))? HTTP/1\.1"
+    r"((?:\r\n[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*){{1,{fields}}})\r\n\r\n"
+)
+_FIELDS = re.compile(
+    r"(?i)\r\n(host|connection|user-agent|referer|x-forwarded-for|x-forwarded-proto|sec-gpc|dnt|"
+    r"content-type|content-length|transfer-encoding|te|expect|upgrade|http2-settings|range|authorization|"
+    r"sec-purpose|purpose|x-moz):[\t ]*([^\r]*)"
+)
+_THOUGHTFUL = frozenset(
+    {
+        *("content-length", "transfer-encoding", "te", "expect", "upgrade", "http2-settings"),
+        *("range", "authorization", "sec-purpose", "purpose", "x-moz"),
+    }
+)
+_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
+
+
+class Worker(server.Worker):
+    """gthread with the fast entrance."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._entrance: Entrance | None = None
+        self._date = b""
+        self._dated = 0
+        self._sorted_at = 0.0
+        self.keepalived_conns: deque[Any]
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        if isinstance(self.wsgi, Flask) and self._may_answer():
+            self._entrance = entrance_of(self.wsgi)
+            self._entrance.start()
+            prefix = f"{self._entrance.prefix}/" if self._entrance.prefix else ""
+            most_fields = self.cfg.limit_request_fields if self.cfg.limit_request_fields > 0 else ""
+            self._head = re.compile(_HEAD.format(prefix=prefix, fields=most_fields))
+            bounds = (self.cfg.limit_request_line, self.cfg.limit_request_field_size)
+            self._most = min([_READ - 1, *(bound for bound in bounds if bound > 0)])
+            self._keepalive: int = self.cfg.keepalive
+            # What was loaded stays: to look through it takes the collector 100 ms, in which nobody is answered.
+            gc.freeze()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Park a new connection; what was read goes to a thread."""
+        if self._entrance is None or conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        callback = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+
+    def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
+        """Answer a plain hit, or give back what was read."""
+        if self._entrance is None:
+            super().on_client_socket_readable(conn, client)
+            return
+        try:
+            data = client.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(conn)
+        elif link := self._followed(conn, data):
+            self._answer(conn, client, link)
+        else:
+            conn.init()
+            conn.parser.unreader.unread(data)
+            super().on_client_socket_readable(conn, client)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Hang up without waiting here for the client to do so too, as Gunicorn does for two seconds."""
+        if self._entrance is None or fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+            return
+        conn.timeout = time.monotonic() + _LINGER
+        self.keepalived_conns.append(conn)
+        conn.sock.setblocking(False)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was faster
+            self._drop(conn)
+
+    def _drain(self, conn: Any, client: socket.socket) -> None:
+        """Forget what comes behind the last answer: unread, it would have the kernel cut that off (RFC 9112 §9.6)."""
+        try:
+            over = not client.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            over = True
+        if over:
+            self._drop(conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close what was idle for too long. A served hit leaves its connection where it was, so sort them first."""
+        now = time.monotonic()
+        if now >= self._sorted_at + 1:
+            self._sorted_at = now
+            in_order = sorted(self.keepalived_conns, key=attrgetter("timeout"))
+            self.keepalived_conns = deque(in_order)
+            if self._entrance is not None:
+                self._entrance.rest()
+        super().murder_keepalived(force)
+
+    def _may_answer(self) -> bool:
+        """Whether nothing is set that only the ordinary way knows of."""
+        if gunicorn.__version__ not in TESTED:
+            self.log.warning(
+                "the hot worker was not tested with Gunicorn %s; serving as gthread", gunicorn.__version__
+            )
+            return False
+        cfg = self.cfg
+        return (
+            bool(cfg.keepalive)
+            and not (cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.http2_cleartext != "off")
+            and not (self.log.access_log.hasHandlers() or cfg.statsd_host)
+            and self.wsgi.config["SPOOL_FSYNC"] != "always"  # the poller thread waits for no disk
+        )
+
+    def _followed(self, conn: Any, data: bytes) -> Plain | None:
+        """The link that `data` asks for, its click recorded; None where it is no plain hit."""
+        try:
+            return self._entered(self._entrance, conn, data)
+        except Exception:  # in a thread it would be one visitor's 500; here it would end the process
+            self.log.exception("the hot worker failed; the request goes the ordinary way")
+            return None
+
+    def _entered(self, entrance: Any, conn: Any, data: bytes) -> Plain | None:
+        if len(data) > self._most or not self._is_calm():
+            return None
+        head = self._head.fullmatch(data.decode("latin-1"))
+        if head is None:
+            return None
+        code, query, lines = head.groups("")
+        found = _FIELDS.findall(lines)
+        said = {name.lower(): value.rstrip("\t ") for name, value in found}
+        if (
+            len(said) != len(found)
+            or not _THOUGHTFUL.isdisjoint(said)
+            or said.get("connection", "keep-alive").lower() != "keep-alive"
+            or not _HOST.fullmatch(said.get("host", ""))
+        ):
+            return None
+        peer = conn.client[0] if isinstance(conn.client, tuple) else ""
+        link = entrance.follow(said["host"], code, query, peer=peer, scheme="http", said=said, wait=False)
+        return link if isinstance(link, Plain) else None
+
+    def _is_calm(self) -> bool:
+        """Whether the connection may be kept after the answer; Gunicorn knows how to end it."""
+        return bool(
+            self.alive
+            and self.nr + 1 < self.max_requests
+            and len(self.keepalived_conns) < self.max_keepalived
+        )
+
+    def _answer(self, conn: Any, client: socket.socket, link: Plain) -> None:
+        answer = link.answer
+        response = b"".join((answer.first, self._opening(), link.target, answer.rest))
+        try:
+            whole = client.send(response) == len(response)
+        except OSError:
+            whole = False
+        self.nr += 1
+        FROM_WORKER.inc()
+        if whole:
+            conn.timeout = time.monotonic() + self._keepalive
+        else:  # a client that does not read its answers
+            self._drop(conn)
+
+    def _opening(self) -> bytes:
+        """The headers that Gunicorn writes before the application's, with the second's date."""
+        second = int(time.time())
+        if second != self._dated:
+            self._dated = second
+            date = http_date(second)
+            self._date = f"Server: {SERVER}\r\nDate: {date}\r\nConnection: keep-alive\r\nLocation: ".encode()
+        return self._date
+
+    def _drop(self, conn: Any) -> None:
+        self.poller.unregister(conn.sock)
+        self.keepalived_conns.remove(conn)
+        self.nr_conns -= 1
+        conn.close()

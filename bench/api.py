@@ -1,0 +1,43 @@
+"""The API's everyday mix beside redirects and a worker that ingests them: ``python -m bench.api``
+
+Starts Slugline, and Locust with `bench/locustfile.py`; Locust's table says what each call took. Signing in hashes at
+full strength.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.e2e.processes import ROOT
+from tests.service import new_database, serving
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.api", description=__doc__)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=30)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="api-")))
+        url = stack.enter_context(new_database(options.database, folder))
+        own = {"PASSWORD_ROUNDS": "600000", "GUESSES_LOGIN_IP": "none"}
+        service = stack.enter_context(serving(url, folder, **own))
+        command = [
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            "bench/locustfile.py",
+            "--headless",
+            "--only-summary",
+        ]
+        command += ["-u", str(options.users), "-r", str(options.users), "-t", f"{options.seconds}s"]
+        return subprocess.run([*command, "--host", service.base], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+"""How fast redirects are, of every entrance, on every database, behind Nginx: ``python -m bench.redirects``
+
+Each row starts its server on one core, its database's included, and wrk on another one; rows take turns, round after
+round, and of each figure the median is shown. The ratio is to the bare application that stands as the row does.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.load import Cores, load, reads
+from bench.processes import cpu_seconds, family, memory, on_cores
+from bench.seeding import seed, write_codes
+from tests.conftest import environment, new_postgres_database
+from tests.e2e.processes import ROOT, eventually
+from tests.servers import free_port, postgresql, wait_for_port
+from tests.service import Service, migrate
+from tests.system.proxy import make_certificate, nginx
+
+HOT, PLAIN = "app.redirects.worker.Worker", "app.web.server.Worker"
+WARM_UP = 1  # seconds
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured: a server, or how Slugline is set up."""
+
+    title: str
+    worker: str = HOT
+    """Gunicorn's worker class; "" for what is not Slugline."""
+    application: str = "wsgi:app"
+    base: str = "bare"
+    """The row that is 1.0."""
+    database: str = "sqlite"
+    links: int = 1_000
+    asked: int = 1_000
+    """How many of the links are asked for, in turn."""
+    warm: bool = True
+    behind_nginx: bool = False
+    ingest: bool = False
+    """With the worker process on the server's core, which stores what is recorded meanwhile."""
+    processes: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
+    by_default: bool = True
+
+
+MANY = {"links": 1_000_000, "asked": 1_000_000, "warm": False}
+ROWS = {
+    "nginx": Row("Nginx `return 302`", worker=""),
+    "bare": Row("bare WSGI 302, gthread of 4 threads", worker=""),
+    "bare-nginx": Row("bare WSGI 302 behind Nginx", worker="", base="bare-nginx", behind_nginx=True),
+    "hot": Row("hot worker"),
+    "wsgi": Row("WSGI callable", PLAIN),
+    "flask": Row("Flask route", PLAIN, application="bench.flask_alone:app"),
+    "hot-few": Row("hot worker, 1,000 of 1,000,000 links", links=1_000_000),
+    "hot-many": Row("hot worker, 1,000,000 links, each asked for the first time", **MANY),
+    "pg-hot": Row("hot worker, PostgreSQL", database="postgresql"),
+    "pg-wsgi": Row("WSGI callable, PostgreSQL", PLAIN, database="postgresql"),
+    "pg-flask": Row(
+        "Flask route, PostgreSQL", PLAIN, database="postgresql", application="bench.flask_alone:app"
+    ),
+    "pg-few": Row("hot worker, PostgreSQL, 1,000 of 1,000,000 links", database="postgresql", links=1_000_000),
+    "pg-many": Row(
+        "hot worker, PostgreSQL, 1,000,000 links, each asked for the first time",
+        database="postgresql",
+        **MANY,
+    ),
+    "hot-nginx": Row("hot worker behind Nginx", base="bare-nginx", behind_nginx=True),
+    "hot-ingest": Row("hot worker, ingester at work", ingest=True),
+    "pg-ingest": Row("hot worker, PostgreSQL, ingester at work", database="postgresql", ingest=True),
+    "hot-two": Row("two hot workers, a core each", processes=2),
+    "slope-5": Row("hot worker, 100,000 links, each in turn", links=100_000, asked=100_000, by_default=False),
+    "slope-7": Row(
+        "hot worker, 10,000,000 links, 1,000,000 in turn", links=10_000_000, asked=1_000_000, by_default=False
+    ),
+}
+UNKNOWN = {
+    "unknown": Row("unknown codes", settings={"RATELIMIT_ENABLED": "false"}),
+    "pg-unknown": Row(
+        "unknown codes, PostgreSQL", database="postgresql", settings={"RATELIMIT_ENABLED": "false"}
+    ),
+}
+
+
+class Figures(NamedTuple):
+    """What one round of a row found. Seconds, and bytes of the largest server process."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    """Of all the server's processes, but for database and worker; for each request."""
+    rss: int
+    pss: int
+    anonymous: int
+
+
+class Running(NamedTuple):
+    port: int
+    pids: list[int]
+
+
+class Bench:
+    """Where the measurements take place: databases made once, PostgreSQL running if a row wants it."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._tls = make_certificate(folder)
+        self._urls: dict[tuple[str, int], str] = {}
+        self._server: str | None = None
+
+    def measure(self, row: Row, seconds: int) -> Figures:
+        """Start the row's server, ask, stop it."""
+        cores = Cores.divided(row.processes)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+            codes = folder / "codes"
+            write_codes(codes, row.links, row.asked)
+            with on_cores(cores.server):
+                running = stack.enter_context(self.serve(row, folder))
+            if row.warm:
+                load(cores, running.port, codes, WARM_UP)
+            before = cpu_seconds(running.pids)
+            found = load(cores, running.port, codes, seconds)
+            assert not found["refused"], found
+            cpu = (cpu_seconds(running.pids) - before) / found["requests"]
+            sizes = memory(running.pids)
+        return Figures(found["requests"] / found["seconds"], found["p50"], found["p99"], cpu, *sizes)
+
+    def scan(self, row: Row, requests: int, seconds: int) -> str:
+        """Ask for so many codes that no link has; tell what it cost."""
+        cores = Cores.divided(1)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+            with on_cores(cores.server):
+                running = stack.enter_context(self.serve(row, folder))
+            load(cores, running.port, Path("-"), seconds, seed=0)
+            before, size, sent, began = reads(running.port), memory(running.pids), 0, time.monotonic()
+            for turn in itertools.count(1):
+                sent += int(load(cores, running.port, Path("-"), seconds, seed=turn)["requests"])
+                if sent >= requests:
+                    break
+            rate = sent / (time.monotonic() - began)
+            after, larger = reads(running.port), memory(running.pids)
+        growth = (larger.anonymous - size.anonymous) / MIB
+        cost = f"{after - before:,} look-ups in the database, {growth:+.1f} MiB anonymous"
+        return f"{row.title}: {sent:,} requests, {rate:,.0f} a second, {cost}"
+
+    @contextmanager
+    def serve(self, row: Row, folder: Path) -> Iterator[Running]:
+        """The row's server, on the cores of this process."""
+        with ExitStack() as stack:
+            if not row.worker:
+                running = stack.enter_context(bare(folder))
+            else:
+                running = stack.enter_context(self._slugline(row, folder))
+            if row.behind_nginx or row is ROWS["nginx"]:
+                port = free_port()
+                more = f"listen 127.0.0.1:{port}; access_log off; location / {{ return 302 https://example.org/; }}"
+                proxy = stack.enter_context(nginx(running.port, self._tls, folder, f"server {{ {more} }}"))
+                own = family(int((folder / "nginx.pid").read_text()))
+                running = Running(proxy.http, running.pids + own) if row.behind_nginx else Running(port, own)
+            yield running
+
+    @contextmanager
+    def _slugline(self, row: Row, folder: Path) -> Iterator[Running]:
+        """As shipped, but for the worker class and the row's own settings."""
+        own = {
+            "FLASK_CONFIG": "development",
+            "WEB_WORKERS": str(row.processes),
+            "GUNICORN_CMD_ARGS": f"--worker-class {row.worker}",
+            "PROXY_HOPS": str(int(row.behind_nginx)),
+            **row.settings,
+        }
+        service = Service({**environment(self._database(row), folder), **own}, folder, row.application)
+        try:
+            service.web.start()
+            service.wait_for_web()
+            if row.ingest:
+                service.restart_worker()
+            yield Running(service.port, family(service.web.pid))
+        finally:
+            service.close()
+
+    def _database(self, row: Row) -> str:
+        """Where clicks are stored it is a new one each time: a table of many would be slower."""
+        key = (row.database, row.links)
+        if row.ingest or key not in self._urls:
+            folder = Path(tempfile.mkdtemp(dir=self._folder))
+            url = f"sqlite:///{folder}/slugline.db"
+            if row.database == "postgresql":
+                self._server = self._server or self._stack.enter_context(postgresql())
+                url = new_postgres_database(self._server)
+            migrate(url, folder)
+            seed(url, row.links)
+            self._urls[key] = url
+        return self._urls[key]
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Running]:
+    """The least application under the server that Slugline's worker is made of."""
+    port = free_port()
+    options = ["-k", "gthread", "--threads", "4", "--no-control-socket", "-b", f"127.0.0.1:{port}"]
+    elsewhere = ROOT / "bench"  # not where Gunicorn would find our settings
+    with (folder / "bare.log").open("wb") as log:
+        command = [sys.executable, "-m", "gunicorn", *options, "bare:app"]
+        process = subprocess.Popen(command, cwd=elsewhere, stdout=log, stderr=log)
+    try:
+        wait_for_port(port)
+        eventually(lambda: len(family(process.pid)) > 1)
+        yield Running(port, family(process.pid))
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def table(found: Mapping[str, list[Figures]]) -> Iterator[str]:
+    """Ratios first."""
+    yield "| redirect | of bare | req/s | p50 ms | p99 ms | CPU µs | RSS MiB | PSS MiB | anonymous MiB |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    middle = {
+        name: Figures(*map(statistics.median, zip(*rounds, strict=True))) for name, rounds in found.items()
+    }
+    for name, figures in middle.items():
+        row = ROWS[name]
+        ratio = f"{figures.rate / middle[row.base].rate:.2f}" + (
+            " (behind Nginx)" if row.behind_nginx else ""
+        )
+        cells = [row.title, ratio, f"{figures.rate:,.0f}"]
+        cells += [f"{1e3 * figures.p50:.2f}", f"{1e3 * figures.p99:.2f}", f"{1e6 * figures.cpu:.1f}"]
+        cells += [f"{size / MIB:.0f}" for size in (figures.rss, figures.pss, figures.anonymous)]
+        yield f"| {' | '.join(cells)} |"
+
+
+def heading(rounds: int, seconds: int) -> str:
+    """Where and how this was measured."""
+    server, generator = (min(cores) for cores in Cores.divided(1))
+    software = f"Python {platform.python_version()}, gunicorn {version('gunicorn')}"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {software}"
+    how = f"Server on core {server}, wrk -t1 -c32 on core {generator}; medians of {rounds} rounds of {seconds} s."
+    return f"{datetime.now(UTC):%Y-%m-%d}, {machine}. {how}"
+
+
+def main() -> int:
+    names = [*ROWS, *UNKNOWN]
+    default = [name for name, row in ROWS.items() if row.by_default] + list(UNKNOWN)
+    parser = argparse.ArgumentParser(prog="python -m bench.redirects", description=__doc__)
+    parser.add_argument(
+        "--rows", nargs="+", choices=names, default=default, metavar="ROW", help=", ".join(names)
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of each row in each round")
+    parser.add_argument("--unknown", type=int, default=1_000_000, help="requests for unknown codes")
+    options = parser.parse_args()
+    wanted = [name for name in options.rows if name in ROWS]
+    rows = [name for name in ROWS if name in {*wanted, *(ROWS[name].base for name in wanted)}]
+    say = sys.stdout.write
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redirects-")))
+        with on_cores(Cores.divided(1).server):
+            bench = Bench(stack, folder)
+        found: dict[str, list[Figures]] = {name: [] for name in rows}
+        for number in range(options.rounds if rows else 0):
+            for name in rows:
+                sys.stderr.write(f"round {number + 1} of {options.rounds}: {name}\n")
+                found[name].append(bench.measure(ROWS[name], options.seconds))
+        say(heading(options.rounds, options.seconds) + "\n\n")
+        say("\n".join(table(found)) + "\n\n" if rows else "")
+        for name in (name for name in UNKNOWN if name in options.rows):
+            say(bench.scan(UNKNOWN[name], options.unknown, options.seconds) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

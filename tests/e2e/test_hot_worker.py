@@ -1,0 +1,352 @@
+"""The hot worker keeps Gunicorn's promises, on a real one: timeouts, limits, recycling, reloads, listeners."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from tests.e2e.gunicorns import (
+    HOT,
+    PATIENCE,
+    Spooled,
+    answer,
+    answered_by_the_poller,
+    by_poller,
+    connect,
+    gunicorn,
+    head,
+    read,
+    send,
+)
+from tests.e2e.processes import ROOT, eventually
+from tests.e2e.vectors import PAGE, get, request, seed, unlocking
+from tests.service import Service
+
+HIT = get()
+SLOW = unlocking("laborious")  # some tenths of a second of hashing
+UNTESTED = "tests.e2e.untested_gunicorn.Worker"
+Start = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[[str], str]) -> str:
+    made = new_database("sqlite")
+    seed(made)
+    return made
+
+
+@pytest.fixture
+def start(url: str, tmp_path: Path) -> Iterator[Start]:
+    """Start a Gunicorn: ``start("--max-requests", "100", PROXY_HOPS="1")``."""
+    with ExitStack() as stack:
+        yield lambda *options, worker=HOT, ready=True, **changes: stack.enter_context(
+            gunicorn(url, tmp_path, worker, *options, ready=ready, GUESSES_LINK="none", **changes)
+        )
+
+
+@pytest.fixture(scope="module")
+def bounded(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A Gunicorn with narrow bounds, for several tests: a start costs a second of CPU."""
+    options = ("--keep-alive", "2", "--limit-request-line", "80")
+    options += ("--limit-request-fields", "5", "--limit-request-field_size", "200")
+    own = {"GUESSES_LINK": "none", "WEB_THREADS": "2"}
+    with gunicorn(url, tmp_path_factory.mktemp("bounded"), HOT, *options, **own) as service:
+        yield service
+
+
+def status(connection: socket.socket, sent: bytes = HIT) -> int:
+    """Send, and read the head of one answer; 0 when there is none."""
+    send(connection, [sent])
+    first = head(connection)
+    return int(first.split(None, 2)[1]) if first else 0
+
+
+def hits(service: Service, ask: bool = True) -> None:
+    """Follow a plain link on a new connection; the poller thread must answer (`ask`: says the service)."""
+    before = answered_by_the_poller(service) if ask else 0
+    with connect(service) as connection:
+        assert [status(connection) for _ in range(10)] == [302] * 10
+    if ask:
+        assert answered_by_the_poller(service) == before + 10
+
+
+@dataclass
+class Traffic:
+    """Clients that follow a link, half of them on kept connections; whoever was accepted must be answered."""
+
+    service: Service
+    clients: int = 4
+    answered: int = 0
+    lost: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "Traffic":
+        self._pool = ThreadPoolExecutor(self.clients)
+        self._running = [self._pool.submit(self._ask, kept=number % 2 == 0) for number in range(self.clients)]
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._pool.shutdown()
+        for client in self._running:
+            client.result()
+
+    def _ask(self, kept: bool) -> None:
+        connection = self.service.connect()
+        while not self._stop.wait(0.001):
+            try:
+                answer = self.service.visit("plain", connection=connection)
+                assert answer.status == 302
+                self.answered += 1
+                if not kept or answer.headers.get("connection") == "close":
+                    connection.close()
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(repr(error))
+                connection.close()
+        connection.close()
+
+    def go_on(self) -> None:
+        """Wait for some more answers."""
+        enough = self.answered + 50
+        eventually(lambda: self.answered >= enough)
+
+
+class TestBounds:
+    def test_idle_connection_is_closed_and_a_hit_renews_it(self, bounded: Service) -> None:
+        before = answered_by_the_poller(bounded)
+        with connect(bounded) as busy, connect(bounded) as idle, connect(bounded) as silent:
+            assert status(idle) == 302
+            for _ in range(10):
+                assert status(busy) == 302
+                time.sleep(0.5)
+            for connection in (idle, silent):  # of five seconds; the poller looks once a second
+                connection.setblocking(False)
+                assert connection.recv(1) == b""
+            assert status(busy) == 302
+            assert read(busy) == b""
+        assert answered_by_the_poller(bounded) == before + 12
+
+    def test_limits_of_a_request_are_obeyed(self, bounded: Service) -> None:
+        """Gunicorn's own counts: the line without its end, a field with it."""
+        line = "GET {} HTTP/1.1".format
+        for sent, wanted in (
+            (get(*(f"X-{number}: 1" for number in range(4))), 302),
+            (get(*(f"X-{number}: 1" for number in range(5))), 431),
+            (get("X-A: " + "a" * (200 - len("X-A: \r\n"))), 302),
+            (get("X-A: " + "a" * (201 - len("X-A: \r\n"))), 431),
+            (request(line("/s/plain?" + "q" * (80 - len(line("/s/plain?"))))), 302),
+            (request(line("/s/plain?" + "q" * (81 - len(line("/s/plain?"))))), 414),
+        ):
+            with connect(bounded) as connection:
+                assert status(connection, sent) == wanted, sent
+
+
+class TestBusyThreads:
+    def test_slow_calls_do_not_stop_hits(self, bounded: Service) -> None:
+        with ExitStack() as stack:
+            slow = [stack.enter_context(connect(bounded)) for _ in range(4)]  # twice as many as threads
+            for connection in slow:
+                send(connection, [SLOW])
+            hits(bounded, ask=False)
+            last = slow[-1]
+            last.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                last.recv(1)  # still at work, or these were no slow calls
+            last.settimeout(PATIENCE)
+            assert b" 403 " in head(last)
+
+    def test_half_requests_do_not_stop_hits(self, bounded: Service) -> None:
+        with ExitStack() as stack:
+            for sent in (b"", b"GET /s/pl", HIT[:-1]):
+                for _ in range(3):
+                    send(stack.enter_context(connect(bounded)), [sent])
+            hits(bounded, ask=False)
+
+    def test_clients_that_do_not_hang_up_do_not_stop_hits(self, bounded: Service) -> None:
+        """Gunicorn waits for them, two seconds for each."""
+        with ExitStack() as stack:
+            for sent in (get("Connection: close"), get(version="HTTP/1.0"), b"BAD\r\n\r\n"):
+                for _ in range(3):
+                    connection = stack.enter_context(connect(bounded))
+                    send(connection, [sent])
+                    assert head(connection)
+            hits(bounded)
+
+
+def test_broken_database_costs_an_answer_and_not_the_process(bounded: Service) -> None:
+    before = bounded.web_processes()
+    with closing(sqlite3.connect(bounded.database_url.removeprefix("sqlite:///"))) as other:
+        other.execute("ALTER TABLE links RENAME TO gone")
+        with connect(bounded) as connection:
+            assert status(connection) >= 500
+        other.execute("ALTER TABLE gone RENAME TO links")
+    hits(bounded)
+    assert bounded.web_processes() == before
+
+
+def test_process_is_recycled_after_its_requests_and_none_is_lost(start: Start) -> None:
+    service = start("--max-requests", "100")
+    before = set(service.web_processes())
+    spooled = Spooled(service)
+    spooled.new()
+    with Traffic(service) as traffic:
+        eventually(lambda: traffic.answered >= 250, 60)
+    assert traffic.lost == []
+    assert not before & set(service.web_processes())
+    assert service.web.says("Autorestarting worker") >= 2
+    assert len(spooled.new()) == traffic.answered
+
+
+def test_reload_restart_and_end_lose_no_request(start: Start) -> None:
+    """The socket is inherited, so who comes while no process runs waits in the backlog."""
+    service = start()
+    with Traffic(service) as traffic:
+        before = set(service.web_processes())
+        traffic.go_on()
+        os.kill(service.web.pid, signal.SIGHUP)
+        eventually(lambda: not before & set(service.web_processes()))
+        traffic.go_on()
+        assert service.web.stop() == 0
+        service.web.start()
+        traffic.go_on()
+    assert traffic.lost == []
+    with connect(service) as busy, connect(service) as kept:
+        assert status(kept) == 302
+        send(busy, [SLOW])
+        service.web.terminate()
+        eventually(lambda: service.web.says("Handling signal: term") == 2)
+        time.sleep(0.1)
+        send(kept, [HIT])
+        assert b"\r\nConnection: close\r\n" in head(kept)
+        assert read(kept) == b""
+        assert b" 403 " in head(busy)
+    assert service.web.wait() == 0
+
+
+def test_access_log_has_every_request(start: Start, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    service = start("--access-logfile", str(log))
+    with connect(service) as connection:
+        for sent in (HIT, PAGE, HIT):
+            send(connection, [sent])
+            assert b"HTTP/1.1 500" not in answer(connection)
+    once_before = 1  # by `gunicorn`
+    eventually(lambda: log.read_text().count('"GET /s/plain HTTP/1.1" 302') == once_before + 2)
+
+
+class TestUnixSocket:
+    """As behind a proxy of the same machine: the peer has no address, the proxy tells the visitor's."""
+
+    @pytest.fixture
+    def path(self, start: Start, tmp_path: Path) -> Path:
+        listening = tmp_path / "web.sock"
+        self.service = start("--bind", f"unix:{listening}", ready=False, PROXY_HOPS="1")
+        eventually(listening.exists)
+        return listening
+
+    @contextmanager
+    def connect(self, path: Path) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(str(path))
+            yield connection
+
+    def test_hits_are_answered_and_the_visitors_network_is_recorded(self, path: Path) -> None:
+        spooled = Spooled(self.service)
+        for forwarded, network in (
+            ("X-Forwarded-For: 192.0.2.77", "192.0.2.0/24"),
+            ("X-Forwarded-For: 203.0.113.9, 198.51.100.77", "198.51.100.0/24"),
+            ("X-Forwarded-For: 198.51.100.77, 2001:db8:1:2::3", "2001:db8:1::/48"),
+            ("X-Forwarded-For: unknown", ""),
+            ("X-A: 1", ""),
+        ):
+            with self.connect(path) as connection:
+                assert status(connection, get(forwarded)) == 302
+            [[_link, _kind, _visitor, address, *_said]] = spooled.new()
+            assert address == network, forwarded
+        with self.connect(path) as connection:
+            send(connection, [get("X-Forwarded-For: 127.0.0.1", "Connection: close", target="/metrics")])
+            assert by_poller(read(connection).decode()) >= 3
+
+
+class TestWhereThePollerStaysOut:
+    def test_tls_is_served_by_gunicorn(self, start: Start, tmp_path: Path) -> None:
+        pem = make_certificate(tmp_path)
+        service = start("--certfile", str(pem), "--keyfile", str(pem), ready=False)
+        context = ssl.create_default_context(cafile=str(pem))
+        eventually(lambda: service.web.says("Booting worker"))
+        with closing(context.wrap_socket(connect(service), server_hostname="127.0.0.1")) as connection:
+            assert [status(connection) for _ in range(3)] == [302] * 3
+            assert self.by_poller(connection) == 0
+        with connect(service) as plain:
+            assert status(plain) in (0, 400)
+
+    def test_proxy_protocol_is_served_by_gunicorn(self, start: Start) -> None:
+        service = start(
+            "--proxy-protocol", "v1", "--proxy-allow-from", "127.0.0.1", ready=False, METRICS_TOKEN="metrics"
+        )
+        spooled = Spooled(service)
+        eventually(lambda: service.web.says("Booting worker"))
+        introduction = b"PROXY TCP4 192.0.2.77 127.0.0.1 1 2\r\n"
+        with connect(service) as connection:
+            assert status(connection, introduction + HIT) == 302
+        with connect(service) as connection:
+            assert self.by_poller(connection, introduction) == 0
+        assert [line[3] for line in spooled.new()] == ["192.0.2.0/24"]
+
+    def by_poller(self, connection: socket.socket, introduction: bytes = b"") -> int:
+        """As the service itself counts, asked on this connection."""
+        send(
+            connection,
+            [introduction + get("Connection: close", "Authorization: Bearer metrics", target="/metrics")],
+        )
+        metrics = read(connection).decode()
+        assert "slugline_clicks_spooled_total 0.0" not in metrics
+        assert "slugline_clicks_spooled_total" in metrics
+        return by_poller(metrics)
+
+
+def make_certificate(folder: Path) -> Path:
+    """A throw-away certificate of 127.0.0.1 and its key, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(alternative, critical=False).sign(key, hashes.SHA256())
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "tls.pem"
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + key.private_bytes(*form))
+    return path
+
+
+def test_on_a_gunicorn_that_it_was_not_tested_with_it_warns_and_serves_plainly(start: Start) -> None:
+    service = start(worker=UNTESTED)
+    with connect(service) as connection:
+        assert [status(connection) for _ in range(3)] == [302] * 3
+    assert answered_by_the_poller(service) == 0
+    warnings = [json.loads(line) for line in service.web.log.read_text().splitlines() if "warning" in line]
+    assert any("unicorn" in warning["event"] for warning in warnings)
+
+
+def test_it_is_what_the_configuration_names() -> None:
+    assert HOT in (ROOT / "gunicorn.conf.py").read_text()

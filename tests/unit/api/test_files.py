@@ -1,0 +1,63 @@
+"""Files row by row. That whole answers are right is tested at `GET /stats/export`."""
+
+import csv
+import io
+import json
+
+import pytest
+from werkzeug.test import create_environ, run_wsgi_app
+
+from app.api import files
+
+
+def body(answer: object) -> str:
+    content, _status, _headers = run_wsgi_app(answer, create_environ())  # type: ignore[arg-type]  # a response is one
+    return b"".join(content).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@A1",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        '=HYPERLINK("http://evil","x")',
+        "=a\r\nb",
+    ],
+)
+def test_no_cell_begins_a_formula(text: str) -> None:
+    [[cell, number]] = list(
+        csv.reader(io.StringIO(body(files.csv_file("x", ["a", "b"], [(text, -1)])), newline=""))
+    )[1:]
+    assert cell == f"'{text}"
+    assert number == "-1"  # a number is one
+
+
+@pytest.mark.parametrize("text", ["", "a", "1", "a=1", "ü", "\u202e", 'say "x"', "a,b;c"])
+def test_other_text_is_as_it_was(text: str) -> None:
+    table = list(csv.reader(io.StringIO(body(files.csv_file("x", ["a"], [(text,)])), newline="")))
+    assert table == [["a"], [text]]
+
+
+def test_lines_end_as_rfc_4180_says() -> None:
+    assert body(files.csv_file("x", ["a", "b"], [(1, "x,y"), (2, 'q"')])) == 'a,b\r\n1,"x,y"\r\n2,"q"""\r\n'
+
+
+def test_json_holds_head_and_items() -> None:
+    text = body(files.json_file("x", {"of": "os", "tz": "UTC"}, ["value", "clicks"], [("=ü", 1), ("b", 2)]))
+    assert json.loads(text) == {
+        "of": "os",
+        "tz": "UTC",
+        "items": [{"value": "=ü", "clicks": 1}, {"value": "b", "clicks": 2}],
+    }
+    assert json.loads(body(files.json_file("x", {"of": "os"}, ["value"], []))) == {"of": "os", "items": []}
+
+
+def test_file_of_a_failed_row_is_not_left_open() -> None:
+    """Warnings are errors: a file that nobody closed would be one."""
+    with pytest.raises(ZeroDivisionError):
+        files.csv_file("x", ["a"], ((1 // n,) for n in (1, 0)))

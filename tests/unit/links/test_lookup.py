@@ -1,0 +1,60 @@
+"""The bounds of app/links/lookup.py; tests/integration/links/test_lookup.py has the rest, on real databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app.links.lookup import GENERATION, MAX_HOSTS, Key, Lookup, Source
+from app.links.resolve import Resolved
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+class Nothing:
+    """A source without links."""
+
+    changes = 0
+
+    def stamp(self) -> object | None:
+        return self
+
+    def domain_id(self, host: str | None, wait: bool) -> int:
+        return 1
+
+    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+        return None
+
+    def release(self) -> None:
+        pass
+
+
+def url_of(link: Resolved | None, _now: datetime) -> str | None:
+    return link.url if link else None
+
+
+def find(lookup: Lookup[Any], code: str = "abc", host: str = "sho.rt") -> Any:
+    return lookup.find(host, code, AT, wait=True)
+
+
+def test_random_codes_do_not_fill_the_memory() -> None:
+    lookup = Lookup(Nothing(), url_of)
+    for number in range(5 * GENERATION):
+        find(lookup, f"x{number}")
+        find(lookup, "hot", host=f"h{number}")
+    assert len(lookup._young) + len(lookup._old) <= 2 * GENERATION
+    assert len(lookup._hosts) <= MAX_HOSTS
+    assert (1, "hot") in lookup._young | lookup._old, "what is in use stays"
+
+
+def test_a_link_that_changed_while_it_was_read_is_not_kept() -> None:
+    class Changing(Nothing):
+        def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+            self.changes += 1
+            return None
+
+    source: Source = Changing()
+    lookup = Lookup(source, url_of)
+    find(lookup)
+    assert lookup._young == {}
+    key: Key = (1, "abc")
+    lookup.renew([(key, None)], source.changes - 1, AT)  # type: ignore[list-item]  # as good as any link
+    assert lookup._young == {}
