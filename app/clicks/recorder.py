@@ -12,7 +12,7 @@ from app.clicks.spool import Spool
 from app.clicks.visitor import visitor_hash
 from app.extensions import db
 
-_EXTENSION = "slugline_recorder"
+EXTENSION = "slugline_recorder"
 _BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 
 
@@ -53,8 +53,8 @@ class Recorder:
             visitor_hash(self._day_keys.key(now.date()), counted, user_agent).hex(),
             network,
             user_agent,
-            _text(visit.referrer, MAX_REFERRER),
-            _text(visit.query, MAX_QUERY),
+            visit.referrer and _text(visit.referrer, MAX_REFERRER),
+            visit.query and _text(visit.query, MAX_QUERY),
         )
         return self.spool.append(encode(line))
 
@@ -64,12 +64,12 @@ def init_app(app: Flask) -> None:
     names = ("SPOOL_DIR", "SPOOL_MAX_BYTES", "SPOOL_LIMIT_BYTES", "SPOOL_FSYNC")
     spool = Spool(*(app.config[name] for name in names))
     with app.app_context():
-        app.extensions[_EXTENSION] = Recorder(spool, DayKeys(db.engine))
+        app.extensions[EXTENSION] = Recorder(spool, DayKeys(db.engine))
 
 
 def recorder() -> Recorder:
     """The current application's recorder."""
-    current: Recorder = current_app.extensions[_EXTENSION]
+    current: Recorder = current_app.extensions[EXTENSION]
     return current
 
 

@@ -118,7 +118,10 @@ class Lookup(Generic[T]):
         entry = self._hosts.get(host)
         if entry is not None and entry.stamp is stamp and time < entry.until:
             return entry.value
-        domain_id = self._source.domain_id(domain_host(host), wait)
+        name = domain_host(host)
+        if name is None and not wait:
+            raise NotNow  # a malformed host goes the ordinary way
+        domain_id = self._source.domain_id(name, wait)
         if stamp is not None:
             if len(self._hosts) >= MAX_HOSTS:
                 self._hosts = {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from flask import Flask
 
 from app import clock
+from app.clicks.recorder import EXTENSION as RECORDER
 from app.clicks.recorder import Recorder, Visit
 from app.extensions import db
 from app.links.lookup import Lookup, NotNow
@@ -37,11 +38,6 @@ class Entrance:
         self._source = SQLiteLinks(engine) if engine.dialect.name == "sqlite" else PostgreSQLLinks(engine)
         self.lookup: Lookup[Plain | Way] = Lookup(self._source, Preparation(HSTS if self._https else None))
 
-    @property
-    def recorder(self) -> Recorder:
-        found: Recorder = self._extensions["slugline_recorder"]
-        return found
-
     def start(self) -> None:
         """Begin to hear of changes, where that needs a thread; after the fork."""
         if isinstance(self._source, PostgreSQLLinks):
@@ -60,9 +56,12 @@ class Entrance:
         `said` holds header fields by their names in lower case. Without `wait` nothing here takes longer than
         a small read.
         """
-        address = forwarded(peer, said.get("x-forwarded-for"), self._hops)
-        told = forwarded(scheme, said.get("x-forwarded-proto"), self._hops)
-        if address is None or (self._https and told != "https"):
+        get = said.get
+        address: str | None = peer
+        if self._hops:
+            address = forwarded(peer, get("x-forwarded-for"), self._hops)
+            scheme = forwarded(scheme, get("x-forwarded-proto"), self._hops) or ""
+        if address is None or (self._https and scheme != "https"):
             return Way.ORDINARY
         now = clock.now()
         try:
@@ -71,10 +70,9 @@ class Entrance:
             return Way.ORDINARY
         if isinstance(link, Way):
             return link
-        recorder = self.recorder
+        recorder: Recorder = self._extensions[RECORDER]
         if (query and link.takes_query) or not (wait or recorder.is_ready(now)):
             return Way.ORDINARY
-        get = said.get
         private = is_private(get("sec-gpc", ""), get("dnt", ""))
         visit = Visit(address, get("user-agent", ""), get("referer", ""), query, private)
         recorder.record(link.link_id, "click", visit, now)

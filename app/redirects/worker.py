@@ -46,7 +46,6 @@ _THOUGHTFUL = frozenset(
         *("range", "authorization", "sec-purpose", "purpose", "x-moz"),
     }
 )
-_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 
 
 class Worker(server.Worker):
@@ -176,7 +175,7 @@ class Worker(server.Worker):
             len(said) != len(found)
             or not _THOUGHTFUL.isdisjoint(said)
             or said.get("connection", "keep-alive").lower() != "keep-alive"
-            or not _HOST.fullmatch(said.get("host", ""))
+            or "host" not in said
         ):
             return None
         peer = conn.client[0] if isinstance(conn.client, tuple) else ""

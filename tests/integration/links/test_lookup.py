@@ -171,7 +171,7 @@ def test_on_sqlite_the_next_look_sees_every_commit_of_anybody(
     find(blind)
     stale = 0
     path = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).database
-    with closing(sqlite3.connect(str(path), isolation_level=None)) as stranger:
+    with closing(sqlite3.connect(str(path), timeout=0, isolation_level=None)) as stranger:
         for number in range(200):
             url = f"https://example.com/{number}"
             if random.random() < 0.5:
