@@ -80,7 +80,9 @@ def note_positions() -> None:
     directory: Path = current_app.config["SPOOL_DIR"]
     with database.reading() as connection:
         rows = connection.execute(
-            select(SpoolPosition.file, SpoolPosition.position).where(SpoolPosition.finished_at.is_(None))
+            select(SpoolPosition.file, SpoolPosition.position).where(
+                SpoolPosition.file.in_(spool_files(directory))
+            )
         ).all()
     temporary = directory / f"{secrets.token_hex(16)}{TEMPORARY_SUFFIX}"
     temporary.write_bytes(orjson.dumps({row.file: row.position for row in rows}))

@@ -42,16 +42,18 @@ class FacetBound:
     def learn(self, connection: Connection, subjects: Iterable[tuple[int, int]]) -> None:
         """Read the values that `subjects` have in the database."""
         days = defaultdict(list)
+        found: dict[tuple[int, int], dict[str, set[str]]] = {}
         for subject, day in subjects:
             days[day].append(subject)
-            self._known[subject, day] = defaultdict(set)
-            self._size += 1
+            found[subject, day] = defaultdict(set)
         key, day_column, dimension, value, _ = self._columns
         for day, keys in days.items():
             rows = select(key, dimension, value).where(day_column == day_of(day), key.in_(keys))
             for row in connection.execute(rows):
-                self._known[row[0], day][row[1]].add(row[2])
-                self._size += 1
+                found[row[0], day][row[1]].add(row[2])
+        # Not before all of it was read: half of it would pass for all there is.
+        self._known.update(found)
+        self._size += sum(1 + sum(map(len, values.values())) for values in found.values())
 
     def bounded(self, subject: tuple[int, int], dimension: str, values: Values) -> Values:
         """Return `values` of a subject that was learnt, with those beyond the bound added up under `OTHER`."""

@@ -45,9 +45,6 @@ class Source(Protocol):
     def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
         """The link. Raises NotNow unless it may `wait`."""
 
-    def release(self) -> None:
-        """Let go of what is held between two reads of a thread that does not wait."""
-
 
 class Entry(Generic[T]):
     """What is known of one code."""
@@ -67,7 +64,8 @@ class Entry(Generic[T]):
 class Lookup(Generic[T]):
     """A bounded memory over `source`, of what `prepare` makes of a link, or of None where there is none.
 
-    Safe for threads: each step is one operation on a dictionary.
+    Safe for threads: each step is one operation on a dictionary, and what is put there is taken out again if
+    something changed meanwhile.
     """
 
     def __init__(self, source: Source, prepare: Callable[[Resolved | None, datetime], T]) -> None:
@@ -80,16 +78,17 @@ class Lookup(Generic[T]):
 
     def find(self, host: str, code: str, now: datetime, wait: bool) -> T:
         """What `code` is on `host`, as fresh as a read would tell. Raises NotNow unless it may `wait`."""
-        stamp = self._source.stamp()
+        stamp, changes = self._source.stamp(), self._source.changes
         time = now.timestamp()
         key = (self._domain_id(host, stamp, time, wait), code)
-        entry = self._young.get(key) or self._older(key)
+        entry = self._young.get(key) or self._older(key, changes)
         if entry is not None and entry.stamp is stamp and time < entry.until:
             entry.used = True
             _HITS.inc()
             return entry.value
+        value = self._read(key, stamp, now, wait)
         _MISSES.inc()
-        return self._read(key, stamp, now, wait)
+        return value
 
     def forget(self, key: Key) -> None:
         """Trust what is known of one code no more."""
@@ -115,6 +114,7 @@ class Lookup(Generic[T]):
             self._keep(key, self._entry(link, stamp, now), changes)
 
     def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int:
+        changes = self._source.changes
         entry = self._hosts.get(host)
         if entry is not None and entry.stamp is stamp and time < entry.until:
             return entry.value
@@ -126,13 +126,15 @@ class Lookup(Generic[T]):
             if len(self._hosts) >= MAX_HOSTS:
                 self._hosts = {}
             self._hosts[host] = Entry(stamp, time + LONGEST, 0, domain_id)
+            if self._source.changes != changes:
+                self.forget_hosts()
         return domain_id
 
-    def _older(self, key: Key) -> Entry[T] | None:
+    def _older(self, key: Key, changes: int) -> Entry[T] | None:
         entry = self._old.get(key)
         if entry is not None:
-            self._young[key] = entry
-        return entry
+            self._keep(key, entry, changes)
+        return self._young.get(key)
 
     def _read(self, key: Key, stamp: object, now: datetime, wait: bool) -> T:
         changes = self._source.changes

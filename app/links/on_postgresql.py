@@ -55,9 +55,6 @@ class PostgreSQLLinks:
         except SQLAlchemyError as error:
             raise NotNow from error
 
-    def release(self) -> None:
-        """Nothing is held between two reads."""
-
     def listen(self, lookup: Lookup[Any]) -> Callable[[], None]:
         """Start the thread that keeps `lookup` fresh, once in a process, after the fork; return what ends it."""
         stop = threading.Event()
@@ -76,7 +73,9 @@ class PostgreSQLLinks:
             try:
                 with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
                     self._follow(connection, lookup, stop)
-            except (psycopg.Error, SQLAlchemyError) as error:
+            except (
+                Exception
+            ) as error:  # whatever it is: without this thread each link is read for each visitor
                 log.warning("changes of links are not heard; each is read anew", error=type(error).__name__)
                 stop.wait(_RETRY)
             finally:
@@ -89,9 +88,9 @@ class PostgreSQLLinks:
             for notification in connection.notifies(timeout=_RENEWAL):
                 self.changes += 1
                 domain_id, _, code = notification.payload.partition(":")
-                if code:
+                if code and domain_id.isdecimal():
                     lookup.forget((int(domain_id), code))
-                else:
+                elif not notification.payload:
                     lookup.forget_hosts()
             self._renew(lookup)
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import UTCDateTime
 from app.links.lookup import NotNow
@@ -23,50 +24,16 @@ _HEADER = 48  # bytes
 # By device and inode, and never closed: closing any descriptor of the file would drop the locks that SQLite
 # itself holds on it in this process (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
 _headers: dict[tuple[int, int], mmap.mmap] = {}
-
-
-class Reader:
-    """One thread's connection: outside the pool, reading only, and never waiting for a lock."""
-
-    def __init__(self, connection: Any) -> None:
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now there is a -shm file
-        self._cursor: sqlite3.Cursor = connection.cursor()
-        self._held: object | None = None
-
-    def first(
-        self, statement: str, values: tuple[object, ...], stamp: object | None
-    ) -> tuple[Any, ...] | None:
-        """The first row. Reads of one `stamp` share a transaction, which spares most of their system calls.
-
-        Raises NotNow where the database cannot be read.
-        """
-        try:
-            if stamp is not self._held:
-                self.release()
-                if stamp is not None:
-                    self._cursor.execute("BEGIN")
-                    self._held = stamp
-            row: tuple[Any, ...] | None = self._cursor.execute(statement, values).fetchone()
-        except sqlite3.Error as error:
-            self.release()
-            raise NotNow from error
-        return row
-
-    def release(self) -> None:
-        """End the transaction, which keeps SQLite from starting its log anew."""
-        if self._held is not None:
-            self._held = None
-            self._cursor.execute("ROLLBACK")
+_lock = threading.Lock()
 
 
 class SQLiteLinks:
     """The links in a SQLite file. Each thread has a connection of its own, made when it is first needed.
 
     A read takes microseconds and never waits for a lock: writers keep no reader out in WAL mode, and where
-    SQLite would wait all the same (recovery after a crash) it is told not to. Who may not `wait` reads one
-    snapshot until somebody commits, and calls `release` every now and then.
+    SQLite would wait all the same (recovery after a crash) it is told not to. Each is a transaction of its own:
+    one that was held until somebody commits would spare system calls, and keep SQLite from ever starting its log
+    anew while the ingester works.
     """
 
     changes = 0
@@ -94,11 +61,11 @@ class SQLiteLinks:
         return self._stamp
 
     def domain_id(self, host: str | None, wait: bool) -> int:
-        row = self._first(self._domain, (host,), wait) if host is not None else None
+        row = self._first(self._domain, (host,)) if host is not None else None
         return row[0] if row else DEFAULT_DOMAIN_ID
 
     def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
-        row = self._first(self._link, (domain_id, code), wait)
+        row = self._first(self._link, (domain_id, code))
         if row is None:
             return None
         link = Resolved._make(row)
@@ -113,33 +80,38 @@ class SQLiteLinks:
             values[number] = processor(values[number])
         return values
 
-    def release(self) -> None:
-        """Let go of the snapshot that this thread reads, if it does."""
-        if (reader := getattr(self._threads, "reader", None)) is not None:
-            reader.release()
-
-    def _first(self, statement: str, values: tuple[object, ...], wait: bool) -> tuple[Any, ...] | None:
+    def _first(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """The first row. Raises NotNow where the database cannot be read."""
         try:
-            reader: Reader = self._threads.reader
-        except AttributeError:
-            reader = self._threads.reader = self._reader()
-        return reader.first(statement, values, None if wait else self.stamp())
+            try:
+                cursor: sqlite3.Cursor = self._threads.cursor
+            except AttributeError:
+                cursor = self._threads.cursor = self._connected()
+            row: tuple[Any, ...] | None = cursor.execute(statement, values).fetchone()
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            raise NotNow from error
+        return row
 
-    def _reader(self) -> Reader:
+    def _connected(self) -> sqlite3.Cursor:
+        """A connection outside the pool, reading only, and never waiting for a lock."""
         pooled = self._engine.raw_connection()
-        connection = pooled.driver_connection
+        connection: Any = pooled.driver_connection
         pooled.detach()
-        reader = Reader(connection)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now there is a -shm file
         if self._header is None:
             with suppress(OSError, ValueError):  # no WAL, no header, nothing is remembered
                 self._header = _header_of(f"{self._engine.url.database}-shm")
-        return reader
+        cursor: sqlite3.Cursor = connection.cursor()
+        return cursor
 
 
 def _header_of(path: str) -> mmap.mmap:
-    found = os.stat(path)
-    identity = found.st_dev, found.st_ino
-    if identity not in _headers:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        _headers[identity] = mmap.mmap(fd, _HEADER, prot=mmap.PROT_READ)
-    return _headers[identity]
+    with _lock:  # of two made at once one would be freed, and its descriptor closed
+        found = os.stat(path)
+        identity = found.st_dev, found.st_ino
+        if identity not in _headers:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            _headers[identity] = mmap.mmap(fd, _HEADER, prot=mmap.PROT_READ)
+        return _headers[identity]

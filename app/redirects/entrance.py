@@ -43,10 +43,6 @@ class Entrance:
         if isinstance(self._source, PostgreSQLLinks):
             self._source.listen(self.lookup)
 
-    def rest(self) -> None:
-        """To be called once a second by the thread that does not wait."""
-        self._source.release()
-
     def follow(
         self, host: str, code: str, query: str, *, peer: str, scheme: str, said: Mapping[str, str], wait: bool
     ) -> Plain | Way:

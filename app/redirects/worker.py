@@ -29,6 +29,7 @@ from app.web import server
 TESTED = ("27.0.1",)
 """The versions of Gunicorn whose inside this leans on. With another one it serves as plain gthread."""
 
+_HOOKS = ("pre_request", "post_request")
 _READ = 4_096  # bytes; a head that fills it may go on
 _LINGER = 2.0  # seconds that a client has to hang up after its last answer
 _HEAD = (
@@ -108,14 +109,16 @@ class Worker(server.Worker):
         if self._entrance is None or fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
             return
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
+        except (OSError, ValueError):  # the client was faster, or Gunicorn had to close it already
+            self.nr_conns -= 1
+            conn.close()
+            return
         conn.timeout = time.monotonic() + _LINGER
         self.keepalived_conns.append(conn)
-        conn.sock.setblocking(False)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:  # the client was faster
-            self._drop(conn)
 
     def _drain(self, conn: Any, client: socket.socket) -> None:
         """Forget what comes behind the last answer: unread, it would have the kernel cut that off (RFC 9112 §9.6)."""
@@ -135,8 +138,6 @@ class Worker(server.Worker):
             self._sorted_at = now
             in_order = sorted(self.keepalived_conns, key=attrgetter("timeout"))
             self.keepalived_conns = deque(in_order)
-            if self._entrance is not None:
-                self._entrance.rest()
         super().murder_keepalived(force)
 
     def _may_answer(self) -> bool:
@@ -151,6 +152,7 @@ class Worker(server.Worker):
             bool(cfg.keepalive)
             and not (cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.http2_cleartext != "off")
             and not (self.log.access_log.hasHandlers() or cfg.statsd_host)
+            and all(cfg.settings[hook].get() is cfg.settings[hook].default for hook in _HOOKS)
             and self.wsgi.config["SPOOL_FSYNC"] != "always"  # the poller thread waits for no disk
         )
 

@@ -14,26 +14,21 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# The first click of each visitor on a link in a UTC day, in the roll-up that it falls into (so far: hours).
+# The first human click of each visitor on a link in a UTC day, counted in the hour that it falls into: so far the
+# roll-ups are of hours.
 _FIRST_CLICKS = """
-    UPDATE click_counts SET uniques = (
-        SELECT count(*) FROM (
-            SELECT min(at) AS first FROM clicks
-            WHERE clicks.link_id = click_counts.link_id AND NOT bot
-            GROUP BY visitor, {day}
-        ) AS firsts
-        WHERE first >= click_counts.quarter AND first < {end}
-    )
+    CREATE TEMPORARY TABLE firsts AS
+    SELECT link_id, {hour} AS quarter, count(*) AS uniques FROM (
+        SELECT link_id, min(at) AS first FROM clicks WHERE NOT bot GROUP BY link_id, visitor, {day}
+    ) AS first_clicks GROUP BY link_id, {hour}
+"""
+_UNIQUES = """
+    UPDATE click_counts SET uniques = firsts.uniques FROM firsts
+    WHERE firsts.link_id = click_counts.link_id AND firsts.quarter = click_counts.quarter
 """
 _SPELLINGS = {
-    "sqlite": {
-        "day": "date(at)",
-        "end": "strftime('%Y-%m-%d %H:%M:%S.000000', click_counts.quarter, '+1 hour')",
-    },
-    "postgresql": {
-        "day": "date_trunc('day', at AT TIME ZONE 'UTC')",
-        "end": "click_counts.quarter + interval '1 hour'",
-    },
+    "sqlite": {"day": "date(at)", "hour": "strftime('%Y-%m-%d %H:00:00.000000', first)"},
+    "postgresql": {"day": "date_trunc('day', at, 'UTC')", "hour": "date_trunc('hour', first, 'UTC')"},
 }
 
 # Roll-ups lie in the order of their keys, so that a range of one link's is read from a few pages and not from one for
@@ -47,6 +42,8 @@ def upgrade() -> None:
     op.execute("ALTER TABLE click_counts RENAME COLUMN hour TO quarter")
     op.add_column("click_counts", sa.Column("uniques", BigId, nullable=False, server_default="0"))
     op.execute(_FIRST_CLICKS.format(**_SPELLINGS[op.get_bind().dialect.name]))
+    op.execute(_UNIQUES)
+    op.execute("DROP TABLE firsts")
     with op.batch_alter_table("click_counts") as table:
         table.alter_column("uniques", server_default=None)
     _rebuild(with_rowid=False)

@@ -28,12 +28,11 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "trackable": ("DNT: 0", "Referer: https://a.example/"),
     "forwarded": ("X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https", "Forwarded: for=6.6.6.6"),
 }
+SOME = ("plain", "forwarding", "expiring", "limited", "unknown")
 CASES = [
-    *itertools.product(CODES, ("GET",), HEADERS, QUERIES, HOSTS[:1]),
-    *itertools.product(CODES, ("HEAD",), ("browser", "program"), QUERIES, HOSTS[:1]),
-    *itertools.product(
-        ("plain", "expiring", "disabled", "unknown"), METHODS, ("browser",), QUERIES, HOSTS[1:]
-    ),
+    *itertools.product(CODES, ("GET",), HEADERS, QUERIES[:1], HOSTS[:1]),
+    *itertools.product(CODES, ("HEAD",), ("browser", "program"), QUERIES[:1], HOSTS[:1]),
+    *itertools.product(SOME, METHODS, ("browser", "program"), QUERIES[1:], HOSTS),
 ]
 SETTINGS = {"GUESSES_LINK": "none", "RATELIMIT_ENABLED": "false", "PYTHONHASHSEED": "0"}
 ENTRANCES = {

@@ -23,9 +23,6 @@ class Nothing:
     def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
         return None
 
-    def release(self) -> None:
-        pass
-
 
 def url_of(link: Resolved | None, _now: datetime) -> str | None:
     return link.url if link else None
