@@ -256,6 +256,7 @@ class Config:
         self.CORS_ORIGINS = [
             re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in env.origins("CORS_ORIGINS")
         ]
+        self.REQUIRE_PRECONDITIONS = env.flag("REQUIRE_PRECONDITIONS", False)
         self.PROXY_HOPS = env.integer("PROXY_HOPS", 0, 0, 10)
         self.FORCE_HTTPS = env.flag("FORCE_HTTPS", self.SECURE)
         if self.FORCE_HTTPS and self.PUBLIC_URL.startswith("http://"):

@@ -100,6 +100,16 @@ class Conflict(AppError):
     status, code, message = 409, "CONFLICT", "The resource changed at the same time; read it and try again."
 
 
+class PreconditionFailed(AppError):
+    status, code, message = 412, "PRECONDITION_FAILED", "The resource is not what the request takes it for."
+
+
+class PreconditionRequired(AppError):
+    """428 (RFC 6585 §3): this service takes no change that does not say what it changes."""
+
+    status, code, message = 428, "PRECONDITION_REQUIRED", "Send If-Match with the ETag that GET showed."
+
+
 class PayloadTooLarge(AppError):
     status, code, message = 413, "PAYLOAD_TOO_LARGE", "The body is too large."
 

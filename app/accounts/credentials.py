@@ -32,7 +32,7 @@ def change_password(principal: Principal, current: str, new: str) -> None:
     change = (
         update(User)
         .where(User.id == principal.user_id, User.password_hash == user.password_hash)
-        .values(password_hash=passwords.hashed(accepted), updated_at=clock.now())
+        .values(password_hash=passwords.hashed(accepted), updated_at=clock.now(), version=User.version + 1)
         .returning(User.id)
     )
     if db.session.execute(change).first() is None:

@@ -13,6 +13,7 @@ from app.accounts.models import User
 from app.errors import AppError, FieldError, NotFound, ValidationFailed
 from app.extensions import db
 from app.ids import opaque_id
+from app.preconditions import NONE, Precondition
 
 LONGEST_EMAIL = 254  # RFC 5321 §4.5.3.1.3, as corrected by its erratum 1690
 
@@ -69,14 +70,18 @@ def get(user_id: int, *, lock: bool = False) -> User:
     return user
 
 
-def edit(user_id: int, changes: dict[str, Any]) -> User:
-    """Change the profile: `name`."""
-    # Locked, so that an account that is being closed at the same time stays erased.
+def edit(user_id: int, changes: dict[str, Any], precondition: Precondition = NONE) -> User:
+    """Change the profile: `name`. Raises PreconditionFailed."""
+    # Locked, so that an account that is being closed at the same time stays erased, and none compares the
+    # version that another is about to move.
     user = get(user_id, lock=True)
+    precondition.check(user.version, user.updated_at)
     for attribute, value in changes.items():
         setattr(user, attribute, value)
-    user.updated_at = clock.now()
-    db.session.flush()
+    if db.session.is_modified(user):
+        user.version += 1
+        user.updated_at = clock.now()
+        db.session.flush()
     return user
 
 

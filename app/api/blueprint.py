@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
+from app.api.idempotency import refuse_key
 from app.api.specification import describe
 from app.api.transaction import committed
 from app.errors import AppError
@@ -94,6 +95,8 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         enforce(access)
+        if access.kind != "session":
+            refuse_key()
         if not takes_query:
             refuse_query_parameters()
         return view(*args, **kwargs)

@@ -7,7 +7,10 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from app import errors
+from app.accounts.answers import AnsweredMeanwhile
 from app.api.access import Access
+from app.api.conditional import CHANGES
+from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
 from app.errors import AppError
 
 
@@ -51,10 +54,36 @@ HEADERS: dict[str, dict[str, Any]] = {
     "RateLimit": {"description": "What is left in each window.", "schema": {"type": "string"}},
     "RateLimit-Policy": {"description": "The windows that bound this call.", "schema": {"type": "string"}},
     "X-Error-Code": {"description": "`error.code`.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": '`"<version>-<hash>"` of this answer (RFC 9110 §8.8.3).',
+        "schema": {"type": "string"},
+    },
+    "Last-Modified": {
+        "description": "When this content last changed, where that is known and over a second ago.",
+        "schema": {"type": "string"},
+    },
+    REPLAYED: {
+        "description": "`true` where the answer is that of an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "The challenge (RFC 6750).", "schema": {"type": "string"}},
 }
 
+_PRECONDITIONS = {
+    name: {"name": name, "description": description, "schema": {"type": "string"}}
+    for name, description in {
+        "If-Match": "The ETag that was read; its version is compared: 412 where there is a later one.",
+        "If-None-Match": "On GET the ETag that the client has: 304 while it is the same. On PUT `*`: make only.",
+    }.items()
+}
+_KEY = {
+    "name": HEADER,
+    "description": "Chosen by the client, its own for each new resource. The same request with the same key within "
+    "24 hours gets the same answer, and makes nothing a second time.",
+    "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
 _SCHEME_OF_TOKEN = {"access": "accessToken", "refresh": "refreshToken"}
 _ALWAYS = (errors.ValidationFailed, errors.HTTPSRequired, errors.URITooLong, errors.RateLimited)
 _FAULTS = (errors.InternalError, errors.Unavailable)
@@ -64,7 +93,7 @@ _WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMe
 def describe(view: Callable[..., Any], access: Access, rule: str, methods: Sequence[str]) -> None:
     """Write security, operation id, errors and headers into the view's `_apidoc`, where flask-smorest looks."""
     doc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
-    refusals = _refusals(view, access, rule, doc)
+    refusals = _refusals(view, access, rule, methods, doc)
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
     manual["security"] = [{_SCHEME_OF_TOKEN[token]: []} for token in access.tokens]
@@ -76,10 +105,41 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         )
     for status in sorted({refusal.status for refusal in refusals}):
         responses[status] = _error([refusal for refusal in refusals if refusal.status == status])
+    if getattr(view, "_conditional", False):
+        _take_preconditions(manual, methods)
+    if getattr(view, "_idempotent", False):
+        _take_key(manual)
     if "PATCH" in methods:
         _take_merge_patch(doc)
     doc.get("arguments", {}).pop("responses", None)
     view._apidoc = doc  # type: ignore[attr-defined]  # where flask-smorest reads it
+
+
+def _take_preconditions(manual: dict[str, Any], methods: Sequence[str]) -> None:
+    """What `app.api.conditional` adds: validators, 304, headers that ask."""
+    for status, response in manual["responses"].items():
+        if status in (200, 201):
+            response["headers"].update(_references("ETag", "Last-Modified"))
+    if "GET" in methods:
+        manual["responses"][304] = {
+            "description": "What the client has is still so.",
+            "headers": _references("X-Request-ID", "ETag", "Last-Modified"),
+        }
+        _take_headers(manual, _PRECONDITIONS["If-None-Match"])
+    elif CHANGES & set(methods):
+        _take_headers(manual, *_PRECONDITIONS.values())
+
+
+def _take_key(manual: dict[str, Any]) -> None:
+    """What `app.api.idempotency` adds."""
+    for status, response in manual["responses"].items():
+        if status in (200, 201):
+            response["headers"].update(_references(REPLAYED))
+    _take_headers(manual, _KEY)
+
+
+def _take_headers(manual: dict[str, Any], *headers: dict[str, Any]) -> None:
+    manual.setdefault("parameters", []).extend({"in": "header", "required": False, **h} for h in headers)
 
 
 def _take_merge_patch(doc: dict[str, Any]) -> None:
@@ -106,11 +166,17 @@ def path_id(name: str, description: str, example: str) -> list[dict[str, Any]]:
 
 
 def _refusals(
-    view: Callable[..., Any], access: Access, rule: str, doc: dict[str, Any]
+    view: Callable[..., Any], access: Access, rule: str, methods: Sequence[str], doc: dict[str, Any]
 ) -> list[type[AppError]]:
     found: list[type[AppError]] = [*_ALWAYS, *getattr(view, "_raises", ())]
     if any(parameter["in"] == "json" for parameter in doc.get("arguments", {}).get("parameters", [])):
         found += _WITH_BODY
+    if getattr(view, "_conditional", False) and CHANGES & set(methods):
+        found += [errors.PreconditionFailed, errors.PreconditionRequired]
+    elif getattr(view, "_conditional", False):
+        found.append(errors.PreconditionFailed)
+    if getattr(view, "_idempotent", False):
+        found += [IdempotencyMismatch, AnsweredMeanwhile]
     if access.kind != "public":
         found += [errors.AuthRequired, errors.InvalidToken]
     if access.role != "user":

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from flask import request
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.errors import AppError, Conflict
+from app.errors import AppError, Conflict, PreconditionFailed
 from app.extensions import db
 
 P = ParamSpec("P")
@@ -16,6 +17,7 @@ R = TypeVar("R")
 def committed(view: Callable[P, R]) -> Callable[P, R]:
     """Wrap a view so that its work is committed when it answers and rolled back when it raises.
 
+    Of two changes at once the later one is refused: 412 to a client that said which version it changes, else 409.
     A refusal that must leave a trace (`AppError.keeps`) is committed too, then raised.
     """
 
@@ -29,7 +31,7 @@ def committed(view: Callable[P, R]) -> Callable[P, R]:
             raise
         except StaleDataError:
             db.session.rollback()
-            raise Conflict() from None
+            raise (PreconditionFailed() if "If-Match" in request.headers else Conflict()) from None
         except BaseException:
             db.session.rollback()
             raise

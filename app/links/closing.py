@@ -9,23 +9,36 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import clock, database
-from app.accounts import sessions
+from app.accounts import answers, sessions
 from app.accounts.models import User
+from app.errors import PreconditionFailed
 from app.extensions import db
 from app.links import removing
 from app.links.models import Link, Tag, link_tags
+from app.preconditions import NONE, Precondition
 
 _CLOSED_USER = {"status": "closed", **dict.fromkeys(("email", "email_key", "name", "password_hash"))}
 # An empty target tells that a link was erased.
 _ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
 
 
-def close_account(user_id: int) -> None:
-    """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew."""
+def close_account(user_id: int, precondition: Precondition = NONE) -> None:
+    """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew.
+
+    Raises PreconditionFailed.
+    """
     now = clock.now()
     # The user first: a link that is being made holds this row, and so is there when the links are erased.
-    db.session.execute(update(User).where(User.id == user_id).values(**_CLOSED_USER, updated_at=now))
+    expected = precondition.holds(User.version.expression, User.updated_at.expression)
+    closing = (
+        update(User)
+        .where(User.id == user_id, expected)
+        .values(**_CLOSED_USER, updated_at=now, version=User.version + 1)
+    )
+    if db.session.execute(closing.returning(User.id)).first() is None:
+        raise PreconditionFailed()
     sessions.end_all(user_id)
+    answers.forget(user_id)
     deleted_at = func.coalesce(Link.deleted_at, now)
     _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)
     own_tags = select(Tag.id).where(Tag.owner_id == user_id)

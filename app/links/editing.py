@@ -9,33 +9,39 @@ from app.links import codes, creating, finding, writing
 from app.links.codes import CodeTaken
 from app.links.models import Link
 from app.links.short_urls import Place
+from app.preconditions import NONE, Precondition
 
 
-def edit(owner_id: int, place: Place, changes: Mapping[str, Any]) -> Link:
-    """Change some fields of the owner's link. Raises NotFound, ValidationFailed."""
+def edit(owner_id: int, place: Place, changes: Mapping[str, Any], precondition: Precondition = NONE) -> Link:
+    """Change some fields of the owner's link. Raises NotFound, ValidationFailed, PreconditionFailed."""
     columns = writing.prepared(changes)
-    return _change(finding.own(owner_id, place), columns)
+    return _change(finding.own(owner_id, place), columns, precondition)
 
 
-def put(owner_id: int, place: Place, fields: Mapping[str, Any]) -> tuple[Link, bool]:
+def put(
+    owner_id: int, place: Place, fields: Mapping[str, Any], precondition: Precondition = NONE
+) -> tuple[Link, bool]:
     """Make the link at `place` as `fields` say; return it, and whether it is new.
 
-    Raises ValidationFailed, and CodeTaken for a place where there is another's link or a deleted one.
+    Raises ValidationFailed, PreconditionFailed, and CodeTaken for a place where there is another's link or a
+    deleted one.
     """
     codes.checked(place.code, frozenset())
     columns = writing.prepared(fields)
     link = finding.own_or_none(owner_id, place)
     if link is None:
+        precondition.check_absent()
         try:
             return creating.create_at(owner_id, place, columns), True
         except CodeTaken:
             link = finding.own_or_none(owner_id, place)  # the same call may have come twice
             if link is None:
                 raise
-    return _change(link, columns), False
+    return _change(link, columns, precondition), False
 
 
-def _change(link: Link, columns: Mapping[str, Any]) -> Link:
+def _change(link: Link, columns: Mapping[str, Any], precondition: Precondition) -> Link:
+    precondition.check(link.version, link.updated_at)
     now = clock.now()
     writing.check_period(columns, now, link)
     writing.assign(link, columns)

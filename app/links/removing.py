@@ -7,22 +7,25 @@ from flask import current_app
 from sqlalchemy import ColumnElement, select, update
 
 from app import clock
-from app.errors import AppError, NotFound
+from app.errors import AppError, NotFound, PreconditionFailed
 from app.extensions import db
 from app.links import finding
 from app.links.models import Link
 from app.links.short_urls import Place
+from app.preconditions import NONE, Precondition
 
 
 class RestoreTooLate(AppError):
     status, code, message = 410, "LINK_DELETED", "This link was deleted too long ago to be restored."
 
 
-def remove(owner_id: int, place: Place) -> None:
-    """Delete the owner's link. Raises NotFound."""
+def remove(owner_id: int, place: Place, precondition: Precondition = NONE) -> None:
+    """Delete the owner's link. Raises NotFound, PreconditionFailed."""
     now = clock.now()
-    if not _update(owner_id, place, Link.deleted_at.is_(None), deleted_at=now, updated_at=now):
-        raise NotFound()
+    expected = precondition.holds(Link.version.expression, Link.updated_at.expression)
+    if not _update(owner_id, place, Link.deleted_at.is_(None) & expected, deleted_at=now, updated_at=now):
+        finding.own(owner_id, place)
+        raise PreconditionFailed()
 
 
 def restore(owner_id: int, place: Place) -> Link:

@@ -61,6 +61,17 @@ def state_of(link: Link, now: datetime) -> State:
     )
 
 
+def changed_at(link: Link, now: datetime) -> datetime | None:
+    """When what a link shows of itself last changed, its state included.
+
+    None where nobody noted it: a link with a click limit is exhausted by a visit.
+    """
+    if link.max_clicks is not None:
+        return None
+    times = (link.updated_at, link.starts_at, link.expires_at)
+    return max(time for time in times if time is not None and time <= now)
+
+
 def has_state(wanted: State, now: datetime) -> ColumnElement[bool]:
     """`state_of(link, now) == wanted` as a condition; a comparison with NULL is no fact in either."""
     facts: dict[State, ColumnElement[bool]] = {

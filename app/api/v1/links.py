@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import fields as fields_of
 from typing import Any
 
+from app import clock
 from app.api import pagination
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
+from app.api.conditional import carry, conditional, precondition
+from app.api.idempotency import idempotent
 from app.api.v1.schemas.link_input import CODE_PATTERN, LinkCreate, LinkPatch, LinkReplace
 from app.api.v1.schemas.links import (
     DomainQuery,
@@ -19,7 +22,7 @@ from app.api.v1.schemas.links import (
 )
 from app.clicks.stats import link_totals
 from app.errors import Conflict, Forbidden
-from app.links import creating, editing, finding, listing, removing
+from app.links import creating, editing, finding, listing, removing, states
 from app.links.codes import CodeTaken
 from app.links.listing import Filters
 from app.links.models import Link
@@ -44,6 +47,8 @@ LOCATION = {"Location": {"description": "The path of the new link.", "schema": {
 
 @blueprint.post("")
 @signed_in
+@idempotent
+@conditional
 @raises(CodeTaken)
 @blueprint.arguments(LinkCreate)
 @blueprint.response(201, LinkOut, headers=LOCATION)
@@ -55,7 +60,7 @@ def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
     spend_create()
     code, domain = fields.pop("code"), fields.pop("domain")
     link = creating.create(current_principal().user_id, fields, code=code, domain=domain)
-    return link, location(link)
+    return validated(link), location(link)
 
 
 @blueprint.get("")
@@ -76,6 +81,7 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 @blueprint.get("/<code>", parameters=CODE)
 @signed_in
+@conditional
 @blueprint.arguments(LinkQuery, location="query")
 @blueprint.response(200, LinkOut)
 def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
@@ -84,11 +90,12 @@ def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
     One's own; somebody else's, and a deleted one, is a 404.
     """
     link = finding.own(current_principal().user_id, place(code, query.get("domain")))
-    return _shown([link], query.get("embed"))[0]
+    return _shown([link], query["embed"])[0] if "embed" in query else validated(link)
 
 
 @blueprint.put("/<code>", parameters=CODE)
 @signed_in
+@conditional
 @raises(CodeTaken, Conflict)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkReplace)
@@ -99,17 +106,19 @@ def put_link(query: dict[str, Any], fields: dict[str, Any], code: str) -> tuple[
 
     What is absent gets its default. The read-only fields of a link are accepted and ignored, so that what GET
     showed can be changed and sent back. GET cannot show the password: where `password` is absent,
-    `"has_password": true` keeps the one that is set; without either the link has none.
+    `"has_password": true` keeps the one that is set; without either the link has none. `If-None-Match: *` makes a
+    link and replaces none.
     """
     owner_id, at = current_principal().user_id, place(code, query.get("domain"))
     if not finding.exists(owner_id, at):
         spend_create()
-    link, created = editing.put(owner_id, at, fields)
-    return (link, 201, location(link)) if created else (link, 200, {})
+    link, created = editing.put(owner_id, at, fields, precondition())
+    return (validated(link), 201, location(link)) if created else (validated(link), 200, {})
 
 
 @blueprint.patch("/<code>", parameters=CODE)
 @signed_in
+@conditional
 @raises(Conflict)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkPatch)
@@ -119,11 +128,13 @@ def patch_link(query: dict[str, Any], changes: dict[str, Any], code: str) -> Lin
 
     A JSON merge patch (RFC 7396): what is absent stays, null clears, `tags` are replaced as a whole.
     """
-    return editing.edit(current_principal().user_id, place(code, query.get("domain")), changes)
+    at = place(code, query.get("domain"))
+    return validated(editing.edit(current_principal().user_id, at, changes, precondition()))
 
 
 @blueprint.delete("/<code>", parameters=CODE)
 @signed_in
+@conditional
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.response(204)
 def delete_link(query: dict[str, Any], code: str) -> None:
@@ -131,11 +142,12 @@ def delete_link(query: dict[str, Any], code: str) -> None:
 
     Its code stays taken. For 30 days, unless this service is set otherwise, it can be restored.
     """
-    removing.remove(current_principal().user_id, place(code, query.get("domain")))
+    removing.remove(current_principal().user_id, place(code, query.get("domain")), precondition())
 
 
 @blueprint.post("/<code>/restore", parameters=CODE)
 @signed_in
+@conditional
 @raises(RestoreTooLate)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.response(200, LinkOut)
@@ -144,12 +156,18 @@ def restore_link(query: dict[str, Any], code: str) -> Link:
 
     `GET /links?status=deleted` lists what can be restored.
     """
-    return removing.restore(current_principal().user_id, place(code, query.get("domain")))
+    return validated(removing.restore(current_principal().user_id, place(code, query.get("domain"))))
 
 
 def spend_create() -> None:
     """Take one from the caller's bucket for new links, whichever call makes them. Raises RateLimited."""
     limits.spend(limits.Bucket("create", "LIMIT_CREATE", current_principal().user))
+
+
+def validated(link: Link) -> Link:
+    """The link; its answer gets the validators of this state."""
+    carry(link.version, states.changed_at(link, clock.now()))
+    return link
 
 
 def location(link: Link) -> dict[str, str]:

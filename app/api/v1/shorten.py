@@ -4,6 +4,7 @@ from typing import Any
 
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
+from app.api.idempotency import idempotent
 from app.api.v1.links import LOCATION, location, spend_create
 from app.api.v1.schemas.shorten import Shorten, Shortened
 from app.links import creating, short_urls
@@ -14,6 +15,7 @@ blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description
 
 @blueprint.post("")
 @signed_in
+@idempotent
 @raises(CodeTaken)
 @blueprint.arguments(Shorten)
 @blueprint.response(201, Shortened, headers=LOCATION)

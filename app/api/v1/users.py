@@ -7,6 +7,7 @@ from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
+from app.api.conditional import carry, conditional, precondition
 from app.api.specification import path_id
 from app.api.v1.schemas.users import PasswordChange, UserOut, UserPatch
 from app.errors import Conflict, NotFound
@@ -19,17 +20,19 @@ USER_ID = path_id("user_id", "The account's id.", "usr_4kTbW0yZpQ2mN8vXc1LrDs")
 
 @blueprint.get("/me")
 @signed_in
+@conditional
 @blueprint.response(200, UserOut)
 def get_me() -> User:
     """Read one's own account.
 
     Its links lead to what belongs to it.
     """
-    return users.get(current_principal().user_id)
+    return validated(users.get(current_principal().user_id))
 
 
 @blueprint.patch("/me")
 @signed_in
+@conditional
 @blueprint.arguments(UserPatch)
 @blueprint.response(200, UserOut)
 def patch_me(changes: dict[str, Any]) -> User:
@@ -37,11 +40,12 @@ def patch_me(changes: dict[str, Any]) -> User:
 
     A JSON merge patch (RFC 7396): what is absent stays, null clears, read-only fields are ignored.
     """
-    return users.edit(current_principal().user_id, changes)
+    return validated(users.edit(current_principal().user_id, changes, precondition()))
 
 
 @blueprint.delete("/me")
 @signed_in
+@conditional
 @blueprint.response(204)
 def delete_me() -> None:
     """Close one's own account.
@@ -49,7 +53,7 @@ def delete_me() -> None:
     Ends all sessions, erases the personal data and the links. The codes stay taken: nobody can give an old
     short URL a new target.
     """
-    closing.close_account(current_principal().user_id)
+    closing.close_account(current_principal().user_id, precondition())
 
 
 @blueprint.put("/me/password")
@@ -67,6 +71,7 @@ def change_password(fields: dict[str, Any]) -> None:
 
 @blueprint.get("/<user_id>", parameters=USER_ID)
 @signed_in
+@conditional
 @blueprint.response(200, UserOut)
 def get_user(user_id: str) -> User:
     """Read an account.
@@ -76,4 +81,10 @@ def get_user(user_id: str) -> User:
     principal = current_principal()
     if user_id != principal.user:
         raise NotFound()
-    return users.get(principal.user_id)
+    return validated(users.get(principal.user_id))
+
+
+def validated(user: User) -> User:
+    """The account; its answer gets the validators of this state."""
+    carry(user.version, user.updated_at)
+    return user
