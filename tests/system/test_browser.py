@@ -44,13 +44,20 @@ async ([base, account]) => {
     const tokens = await (await call("POST", "/auth/login", account)).json();
     const made = await call("POST", "/links", {url: "https://example.org/"}, tokens.access_token);
     const refused = await call("PATCH", "/links/none", {}, tokens.access_token);
+    const link = await fetch(base + made.headers.get("Location"), {
+        method: "PATCH",
+        headers: {
+            "Content-Type": "application/json", Authorization: "Bearer " + tokens.access_token,
+            "If-Match": made.headers.get("ETag"),
+        },
+        body: "{}",
+    });
     const read = answer => ({status: answer.status, ...Object.fromEntries(
-        ["Location", "X-Request-ID", "RateLimit", "RateLimit-Policy", "X-Error-Code"].map(
+        ["Location", "ETag", "X-Request-ID", "RateLimit", "RateLimit-Policy", "X-Error-Code"].map(
             name => [name, answer.headers.get(name)]
         )
     )});
-    const document = await fetch(base + "/api/v1/openapi.json");
-    return [read(made), read(refused), document.headers.get("ETag")];
+    return [read(made), read(refused), read(link)];
 }
 """
 
@@ -149,13 +156,14 @@ def look(page: Page, tmp_path: Path) -> Callable[[str], None]:
 def test_a_page_of_a_listed_origin_signs_in_and_reads_the_headers(page, service, elsewhere):
     page.goto(f"http://localhost:{elsewhere}/")
     account = {"email": "page@example.org", "password": PASSWORD}
-    made, refused, etag = page.evaluate(SIGN_IN_AND_SHORTEN, [service.base, account])
+    made, refused, link = page.evaluate(SIGN_IN_AND_SHORTEN, [service.base, account])
     assert made["status"] == 201
     assert made["Location"].startswith("/api/v1/links/")
     assert made["X-Request-ID"].startswith("req_")
     assert made["RateLimit"] and made["RateLimit-Policy"]
     assert (refused["status"], refused["X-Error-Code"]) == (404, "NOT_FOUND")
-    assert etag.startswith('"')
+    assert (link["status"], link["ETag"]) == (200, made["ETag"])
+    assert made["ETag"].startswith('"1-')
 
 
 def test_a_page_of_another_origin_reads_nothing(page, service, elsewhere, complaints):

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD
 from tests.e2e.processes import ROOT, eventually
 from tests.servers import free_port
 from tests.system.proxy import nginx
-from tests.system.wire import API, VISITOR, assert_one_shape, get, plain, post, read
+from tests.system.wire import API, VISITOR, assert_one_shape, get, plain, post, read, send
 
 # --- The way in ---
 
@@ -131,6 +131,22 @@ def test_no_api_answer_is_compressed(proxy):
     assert answer.status == 200
     assert len(answer.body) > 10_000
     assert "Content-Encoding" not in answer.headers
+
+
+def test_a_links_etag_comes_through_and_if_match_holds(proxy):
+    account = {"email": "etag@example.org", "password": PASSWORD}
+    assert post(proxy, f"{API}/auth/register", account, source=VISITOR).status == 201
+    token = json.loads(post(proxy, f"{API}/auth/login", account, source=VISITOR).body)["access_token"]
+    bearer = f"Authorization: Bearer {token}"
+    assert post(proxy, f"{API}/links", {"url": "https://example.org/", "code": "etag"}, bearer).status == 201
+    path = f"{API}/links/etag"
+    tag = get(proxy, path, bearer, "Accept-Encoding: gzip").headers["ETag"]
+    assert get(proxy, path, bearer, "Accept-Encoding: gzip", f"If-None-Match: {tag}").status == 304
+    change = {"title": "changed"}
+    assert send(proxy, "PATCH", path, change, bearer, f"If-Match: {tag}").status == 200
+    assert_one_shape(
+        send(proxy, "PATCH", path, change, bearer, f"If-Match: {tag}"), 412, "PRECONDITION_FAILED"
+    )
 
 
 def test_the_docs_are_compressed_and_have_no_etag(proxy):

@@ -42,8 +42,19 @@ def get(proxy: Proxy, path: str, *lines: str, source: str = "127.0.0.1") -> Answ
 
 
 def post(proxy: Proxy, path: str, body: object, *lines: str, source: str = "127.0.0.1") -> Answer:
+    return send(proxy, "POST", path, body, *lines, source=source)
+
+
+def send(
+    proxy: Proxy, method: str, path: str, body: object, *lines: str, source: str = "127.0.0.1"
+) -> Answer:
     data = json.dumps(body).encode()
-    head = (f"POST {path} HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(data)}", *lines)
+    head = (
+        f"{method} {path} HTTP/1.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(data)}",
+        *lines,
+    )
     with proxy.connect(source) as connection:
         return call(connection, "\n".join(head), data)
 
