@@ -1,13 +1,15 @@
 """Pages for people and crawlers: Swagger UI at /docs, the specification, robots.txt, security.txt."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_from_directory
 
 from app import clock
-from app.errors import NotFound
+from app.errors import AppError, NotFound
 
 blueprint = Blueprint("docs", __name__)
 
@@ -29,6 +31,19 @@ def init_app(app: Flask) -> None:
 def swagger_ui() -> Response:
     """The page in which a person signs in and tries every call."""
     return _page("index.html")
+
+
+@blueprint.get("/docs/errors")
+def error_codes() -> str:
+    """What each code means: where the `type` of a problem leads (RFC 9457 §3.1.1)."""
+    told: dict[tuple[int, str], list[str]] = {}
+    for kind in _kinds(AppError):
+        told.setdefault((kind.status, kind.code), []).append(escape(kind.message))
+    entries = "".join(
+        f'<dt id="{code}">{status} <code>{code}</code></dt><dd>{"<br>".join(dict.fromkeys(messages))}</dd>'
+        for (status, code), messages in sorted(told.items())
+    )
+    return f'<!doctype html><html lang="en"><title>Errors of Slugline</title><dl>{entries}</dl></html>\n'
 
 
 @blueprint.get("/docs/<path:name>")
@@ -67,6 +82,12 @@ def security_txt() -> Response:
         raise NotFound()
     expires = (clock.now() + SECURITY_TXT_LIFE).strftime("%Y-%m-%dT00:00:00Z")
     return Response(f"Contact: {contact}\nExpires: {expires}\n", mimetype="text/plain")
+
+
+def _kinds(base: type[AppError]) -> Iterator[type[AppError]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from _kinds(kind)
 
 
 def _page(name: str) -> Response:

@@ -96,6 +96,12 @@ class MethodNotAllowed(AppError):
     status, code, message = 405, "METHOD_NOT_ALLOWED", "This resource does not answer that method."
 
 
+class NotAcceptable(AppError):
+    """406: nothing that the resource can be shown as is acceptable to the client (RFC 9110 §15.5.7)."""
+
+    status, code, message = 406, "NOT_ACCEPTABLE", "This does not come in a type that Accept takes."
+
+
 class Conflict(AppError):
     status, code, message = 409, "CONFLICT", "The resource changed at the same time; read it and try again."
 

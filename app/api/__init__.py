@@ -2,8 +2,10 @@
 
 from flask import Flask
 
-from app.api import v1
+from app.api import access, negotiation, v1
 
 
 def init_app(app: Flask) -> None:
+    access.init_app(app)
+    negotiation.init_app(app)
     v1.init_app(app)

@@ -5,14 +5,16 @@ one spends from its principal's bucket, none or a bad one from its address's (`a
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import g, request
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.principals import Principal, authenticate
-from app.errors import AuthRequired, Forbidden, InvalidToken
-from app.web import limits
+from app.errors import AuthRequired, Forbidden, InvalidToken, RateLimited
+from app.web import errors, limits
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -27,6 +29,10 @@ class Access:
     kind: str
     role: str = "user"
     tokens: tuple[str, ...] = ()
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(_charge)
 
 
 def public(view: View) -> View:
@@ -63,13 +69,7 @@ def enforce(access: Access) -> None:
     if access.kind != "session":
         limits.spend(limits.address_bucket())
         return
-    try:
-        principal = authenticate(bearer_token())
-    except (AuthRequired, InvalidToken):
-        limits.spend(limits.address_bucket())
-        raise
-    g.principal = principal
-    limits.spend(limits.Bucket(principal.role, f"LIMIT_{principal.role.upper()}", principal.user))
+    principal = _verified()
     if _RANKS.index(principal.role) < _RANKS.index(access.role):
         raise Forbidden()
 
@@ -91,6 +91,33 @@ def bearer_token() -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken("Send the token as: Authorization: Bearer <token>.")
     return token.strip()
+
+
+def _verified() -> Principal:
+    """The caller, who has spent. Raises AuthRequired, InvalidToken or RateLimited."""
+    try:
+        principal = authenticate(bearer_token())
+    except (AuthRequired, InvalidToken):
+        limits.spend(limits.address_bucket())
+        raise
+    g.principal = principal
+    limits.spend(limits.Bucket(principal.role, f"LIMIT_{principal.role.upper()}", principal.user))
+    return principal
+
+
+def _charge(response: Response) -> Response:
+    """Have an error that no view had a part in (404, 405, 413, ...) spend as its view would have: one may not knock
+    at random for nothing. After a fault of ours nobody is looked up."""
+    if response.status_code < 400 or limits.has_spent() or not request.path.startswith("/api/"):
+        return response
+    try:
+        with suppress(AuthRequired, InvalidToken):
+            limits.spend(limits.address_bucket()) if response.status_code >= 500 else _verified()
+    except RateLimited as refusal:
+        return errors.render(refusal)
+    except SQLAlchemyError:  # who it is cannot be told now, and is no reason for another answer
+        limits.spend(limits.address_bucket())
+    return response
 
 
 def _mark(view: View, access: Access) -> View:

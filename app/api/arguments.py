@@ -7,7 +7,8 @@ from flask import Request, request
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 
-from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
+from app.api import negotiation
+from app.errors import FieldError, ValidationFailed
 from app.web import strict_json
 
 _MESSAGES_LIMIT = 100  # fields named in one refusal
@@ -20,11 +21,7 @@ class Parser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        accepted = {"application/json"} | (
-            {"application/merge-patch+json"} if req.method == "PATCH" else set()
-        )
-        if req.mimetype not in accepted:
-            raise UnsupportedMediaType(f"Send the body as {' or '.join(sorted(accepted))}.")
+        negotiation.check_body()
         return strict_json.parse(req.get_data())
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:

@@ -1,15 +1,16 @@
 """Our Blueprint: flask-smorest's, typed, with the fixed order of a call and its errors in the specification.
 
-Order: access (credential, limits), query parameters, arguments, view, rendering, commit.
+Order: access (credential, limits), type of the answer, query parameters, arguments, view, rendering, commit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 import flask_smorest
 from marshmallow import Schema
 
+from app.api import negotiation
 from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
 from app.api.idempotency import refuse_key
@@ -18,6 +19,7 @@ from app.api.transaction import committed
 from app.errors import AppError
 
 View = TypeVar("View", bound=Callable[..., Any])
+Form = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Decorator(Protocol):
@@ -31,6 +33,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
     `arguments`, `response`."""
 
     ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, *args: Any, forms: Mapping[str, Form] | None = None, **kwargs: Any) -> None:
+        """`forms`: how a plain answer is told in another media type."""
+        super().__init__(*args, **kwargs)
+        self._forms = forms or {}
 
     def add_url_rule(
         self,
@@ -72,9 +79,24 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         return decorator
 
     def response(self, status: int, schema: type[Schema] | None = None, **options: Any) -> Decorator:
-        """Render what the view returns with `schema`."""
-        decorator: Decorator = super().response(status, schema, **options)
+        """Render what the view returns with `schema`, in the type that was negotiated."""
+        rendered: Decorator = super().response(status, schema, **options)
+
+        def decorator(view: View) -> View:
+            return negotiation.labelled(rendered(view))
+
         return decorator
+
+    def also(self, status: int, schema: type[Schema], content_type: str) -> Decorator:
+        """Offer the answer in a second type, one of `forms`. Stands above `response`."""
+        decorator: Decorator = self.alt_response(
+            status, schema=schema, content_type=content_type, success=True
+        )
+        return decorator
+
+    def _prepare_response_content(self, data: Any) -> Any:
+        form = self._forms.get(negotiation.chosen())
+        return form(data) if form else data
 
 
 def raises(*refusals: type[AppError]) -> Decorator:
@@ -92,11 +114,15 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
         p["in"] == "query" for p in getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
     )
 
+    offers = negotiation.offered(view)
+
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         enforce(access)
         if access.kind != "session":
             refuse_key()
+        if offers:
+            negotiation.choose(offers)
         if not takes_query:
             refuse_query_parameters()
         return view(*args, **kwargs)

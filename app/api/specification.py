@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 
 from app import errors
 from app.accounts.answers import AnsweredMeanwhile
+from app.api import negotiation
 from app.api.access import Access
 from app.api.conditional import CHANGES
 from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
@@ -34,6 +35,27 @@ class ErrorSchema(Schema):
     error = fields.Nested(ErrorBodySchema, required=True)
 
 
+class ProblemSchema(Schema):
+    """An error as RFC 9457."""
+
+    type = fields.String(
+        required=True,
+        metadata={"format": "uri", "example": "https://go.example.org/docs/errors#VALIDATION_ERROR"},
+    )
+    title = fields.String(required=True, metadata={"example": "The request is not valid."})
+    status = fields.Integer(required=True, metadata={"example": 400})
+    detail = fields.String(required=True, metadata={"example": "Must be a web address."})
+    instance = fields.String(
+        required=True,
+        metadata={"format": "uri", "example": "urn:slugline:request:req_8f3a2b1cJd0SKe3hQm7TzA"},
+    )
+    code = fields.String(required=True, metadata={"example": "VALIDATION_ERROR"})
+    field = fields.String(required=True, allow_none=True, metadata={"example": "url"})
+    request_id = fields.String(required=True, metadata={"example": "req_8f3a2b1cJd0SKe3hQm7TzA"})
+    reason = fields.String(metadata={"description": "Why, where one code has several reasons."})
+    details = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "All field errors."})
+
+
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "accessToken": {
         "type": "http",
@@ -51,8 +73,17 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {"description": "The id of this request, as in the logs.", "schema": {"type": "string"}},
-    "RateLimit": {"description": "What is left in each window.", "schema": {"type": "string"}},
-    "RateLimit-Policy": {"description": "The windows that bound this call.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "What is left in each window; absent for a caller without limits.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "The windows that bound this call; absent for a caller without limits.",
+        "schema": {"type": "string"},
+    },
+    "Vary": {"description": "`Accept` chooses among the types.", "schema": {"type": "string"}},
+    "Accept": {"description": "With 415: the types a body may have.", "schema": {"type": "string"}},
+    "Accept-Patch": {"description": "With 415: the types a patch may have.", "schema": {"type": "string"}},
     "X-Error-Code": {"description": "`error.code`.", "schema": {"type": "string"}},
     "ETag": {
         "description": '`"<version>-<hash>"` of this answer (RFC 9110 §8.8.3).',
@@ -99,18 +130,18 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     manual["security"] = [{_SCHEME_OF_TOKEN[token]: []} for token in access.tokens]
     # By whole numbers, as flask-smorest keeps its own: "200" beside 200 would replace the schema, not join it.
     responses = manual.setdefault("responses", {})
+    sent = ["X-Request-ID", "RateLimit", "RateLimit-Policy", *(["Vary"] if negotiation.offered(view) else [])]
     for status in doc.get("success_status_codes", []):
-        responses.setdefault(status, {}).setdefault("headers", {}).update(
-            _references("X-Request-ID", "RateLimit", "RateLimit-Policy")
-        )
+        responses.setdefault(status, {}).setdefault("headers", {}).update(_references(*sent))
     for status in sorted({refusal.status for refusal in refusals}):
-        responses[status] = _error([refusal for refusal in refusals if refusal.status == status])
+        told = "Accept-Patch" if "PATCH" in methods else "Accept"
+        responses[status] = _error([refusal for refusal in refusals if refusal.status == status], told)
     if getattr(view, "_conditional", False):
         _take_preconditions(manual, methods)
     if getattr(view, "_idempotent", False):
         _take_key(manual)
-    if "PATCH" in methods:
-        _take_merge_patch(doc)
+    _answer_under_both_names(doc)
+    _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)
     doc.get("arguments", {}).pop("responses", None)
     view._apidoc = doc  # type: ignore[attr-defined]  # where flask-smorest reads it
 
@@ -142,12 +173,21 @@ def _take_headers(manual: dict[str, Any], *headers: dict[str, Any]) -> None:
     manual.setdefault("parameters", []).extend({"in": "header", "required": False, **h} for h in headers)
 
 
-def _take_merge_patch(doc: dict[str, Any]) -> None:
-    """PATCH takes its body under a second name (RFC 7396)."""
+def _answer_under_both_names(doc: dict[str, Any]) -> None:
+    """JSON comes under the name of its version too (`app.api.negotiation`)."""
+    for status, answers in doc.get("response", {}).get("responses", {}).items():
+        for answer in answers:
+            if "schema" in answer and not answer["content_type"]:
+                content = {negotiation.VERSIONED: {"schema": answer["schema"]}}
+                doc["manual_doc"]["responses"][status].update(content=content)
+
+
+def _take_bodies(doc: dict[str, Any], names: Sequence[str]) -> None:
+    """JSON is taken under each of `names`; flask-smorest knows the first."""
     for parameter in doc.get("arguments", {}).get("parameters", []):
         if parameter["in"] == "json":
-            body = {"content": {"application/merge-patch+json": {"schema": parameter["schema"]}}}
-            doc["manual_doc"]["requestBody"] = body
+            content = {name: {"schema": parameter["schema"]} for name in names[1:]}
+            doc["manual_doc"]["requestBody"] = {"content": content}
 
 
 def path_id(name: str, description: str, example: str) -> list[dict[str, Any]]:
@@ -177,6 +217,8 @@ def _refusals(
         found.append(errors.PreconditionFailed)
     if getattr(view, "_idempotent", False):
         found += [IdempotencyMismatch, AnsweredMeanwhile]
+    if negotiation.offered(view):
+        found.append(errors.NotAcceptable)
     if access.kind != "public":
         found += [errors.AuthRequired, errors.InvalidToken]
     if access.role != "user":
@@ -186,9 +228,22 @@ def _refusals(
     return [*dict.fromkeys(found), *_FAULTS]
 
 
-def _error(refusals: list[type[AppError]]) -> dict[str, Any]:
-    """One response object for all refusals of one status."""
-    names = ["X-Request-ID", "X-Error-Code"]
+ERRORS: dict[str, dict[str, Any]] = {}
+"""The responses that operations refer to, by what each tells of."""
+
+
+def _error(refusals: list[type[AppError]], told: str) -> dict[str, str]:
+    """A reference to one response for all refusals of one status; `told`: the header that says what is taken."""
+    names = [refusal.__name__ for refusal in refusals]
+    names += [told] if refusals[0].status == 415 else []
+    name = ".".join(names)
+    ERRORS[name] = _error_response(refusals, told)
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+def _error_response(refusals: list[type[AppError]], told: str) -> dict[str, Any]:
+    names = ["X-Request-ID", "X-Error-Code", "RateLimit", "RateLimit-Policy", "Vary"]
+    names += [told] if refusals[0].status == 415 else []
     names += ["Retry-After"] if refusals[0].status in (429, 503) else []
     names += ["WWW-Authenticate"] if refusals[0].status == 401 else []
     return {
@@ -198,7 +253,8 @@ def _error(refusals: list[type[AppError]]) -> dict[str, Any]:
             "application/json": {
                 "schema": ErrorSchema,
                 "examples": {refusal.code: {"value": _example(refusal)} for refusal in refusals},
-            }
+            },
+            "application/problem+json": {"schema": ProblemSchema},
         },
     }
 

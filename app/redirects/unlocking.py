@@ -65,7 +65,9 @@ def _fields() -> dict[str, Any]:
     if request.mimetype == _FORM:
         return _form()
     if request.mimetype != _JSON:
-        raise UnsupportedMediaType(f"Send the password as {_FORM} or {_JSON}.")
+        raise UnsupportedMediaType(
+            f"Send the password as {_FORM} or {_JSON}.", headers={"Accept": f"{_FORM}, {_JSON}"}
+        )
     fields = strict_json.parse(request.get_data())
     if not isinstance(fields, dict):
         raise ValidationFailed("Send a JSON object with the password in it.")

@@ -3,7 +3,7 @@ WWW-Authenticate). The classes say what is wrong; this only renders."""
 
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, has_request_context, request
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
@@ -11,7 +11,7 @@ from werkzeug.routing import RequestRedirect
 from app import errors
 from app.errors import AppError
 from app.logs import log
-from app.web import request_id
+from app.web import accept, request_id
 
 _BY_STATUS: dict[int, type[AppError]] = {
     400: errors.ValidationFailed,
@@ -44,15 +44,32 @@ def payload(error: AppError, id_of_request: str) -> dict[str, Any]:
     return {"error": body}
 
 
+def problem(error: AppError, id_of_request: str) -> dict[str, Any]:
+    """The same as RFC 9457 has it: `type` leads to a page about the code, `instance` names this request; all that
+    `payload` says besides comes along."""
+    told = payload(error, id_of_request)["error"]
+    detail = told.pop("message")
+    return {
+        "type": f"{current_app.config['PUBLIC_URL']}/docs/errors#{error.code}",
+        "title": type(error).message,
+        "status": error.status,
+        "detail": detail,
+        "instance": f"urn:slugline:request:{id_of_request}",
+        **told,
+    }
+
+
 def header_text(message: str) -> str:
     """`message` as a header may carry it: ASCII, no control characters."""
     return "".join(char if " " <= char <= "~" else "?" for char in message)[:200]
 
 
 def render(error: AppError) -> Response:
-    """The response for `error`."""
-    body = current_app.json.dumps(payload(error, request_id.current()))
-    response = Response(body, mimetype="application/json")
+    """The response for `error`, as `Accept` wants it told."""
+    as_problem = has_request_context() and accept.prefers_problem(request.headers.get("Accept", ""))
+    body = (problem if as_problem else payload)(error, request_id.current())
+    response = Response(current_app.json.dumps(body), mimetype=accept.PROBLEM if as_problem else accept.JSON)
+    response.vary.add("Accept")
     response.status_code = error.status
     response.headers.update(error.headers)
     response.headers["X-Error-Code"] = error.code

@@ -72,18 +72,22 @@ def address_bucket(name: str = "anonymous", rates: str = "LIMIT_ANONYMOUS") -> B
 
 def spend(bucket: Bucket) -> None:
     """Take one from the bucket. Raises RateLimited, with the seconds until one more is let through."""
+    spent = g.setdefault("limits", [])
     rates = current_app.config[bucket.rates]
     if not rates or not current_app.config["RATELIMIT_ENABLED"]:
         return
     items = parse_many(rates)
     passed, windows = _hit(bucket, items)
-    g.setdefault("limits", []).extend(
-        (bucket.name, item, *window) for item, window in zip(items, windows, strict=True)
-    )
+    spent += [(bucket.name, item, *window) for item, window in zip(items, windows, strict=True)]
     if not passed:
         # None is used up where the window ended between the two questions.
         wait = max((reset for reset, remaining in windows if remaining <= 0), default=0.0)
-        raise RateLimited(math.ceil(wait + (_TTL_ROUNDING if current_app.config["REDIS_URL"] else 0.0)))
+        raise RateLimited(math.ceil(wait))
+
+
+def has_spent() -> bool:
+    """Whether this request has been to a bucket, be it one without a bound."""
+    return "limits" in g
 
 
 def _hit(bucket: Bucket, items: list[RateLimitItem]) -> tuple[bool, list[tuple[float, int]]]:
@@ -104,7 +108,7 @@ def _hit_in(
     # Stops at the first that refuses: who knocks on in a full minute does not spend his day.
     passed = all(counter.hit(item, bucket.name, bucket.key) for item in items)
     windows = [counter.get_window_stats(item, bucket.name, bucket.key) for item in items]
-    now = time.time()
+    now = time.time() - (_TTL_ROUNDING if current_app.config["REDIS_URL"] else 0.0)
     return passed, [(max(0.0, reset - now), remaining) for reset, remaining in windows]
 
 

@@ -7,14 +7,20 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
 from app.api import fields
-from app.api.specification import HEADERS, SECURITY_SCHEMES, ErrorSchema
-from app.api.v1 import auth, clicks, exports, links, shorten, stats, users
+from app.api.specification import ERRORS, HEADERS, SECURITY_SCHEMES, ErrorSchema
+from app.api.v1 import auth, clicks, exports, linked_data, links, shorten, stats, users
 
 PREFIX = "/api/v1"
 DESCRIPTION = """\
 Register, sign in (`POST /auth/login`), send the `access_token` as `Authorization: Bearer …`, shorten.
 
 Times are RFC 3339 in UTC; unknown fields and parameters are refused; every error has one shape.
+
+JSON goes and comes as `application/json` or `application/vnd.slugline.v1+json`, links as `application/ld+json` too;
+what `Accept` prefers is sent, and 406 where it takes none. Errors come as `application/problem+json` (RFC 9457) to
+who names that; alone, it asks nothing of other answers.
+
+Every answer below `/api/` that a limit bounds says so in `RateLimit`, `RateLimit-Policy` and `X-RateLimit-*`.
 """
 
 
@@ -50,8 +56,11 @@ def init_app(app: Flask) -> None:
         api.spec.components.security_scheme(name, scheme)
     for name, header in HEADERS.items():
         api.spec.components.header(name, header)
+    for name, response in ERRORS.items():
+        api.spec.components.response(name, response)
     for module in (auth, users, shorten, links, stats, exports, clicks):
         api.register_blueprint(module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}")
+    app.register_blueprint(linked_data.contexts)
     app.extensions["openapi"] = {"v1": _document(api)}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from app.api import files
+from app.api import files, negotiation
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint
 from app.api.fields import rfc3339
@@ -18,20 +18,23 @@ from app.clicks.stats import series
 from app.clicks.subjects import Subject
 from app.links import finding
 from app.links.short_urls import place
+from app.web.accept import JSON
 
 blueprint = Blueprint("v1_exports", __name__, url_prefix="", description="Statistics as files.")
 
 SERIES_COLUMNS = ("start", "local_start", "clicks", "humans", "bots", "uniques")
 FACET_COLUMNS = ("value", "clicks")
 FILE = {"Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}}}
+CSV = "text/csv"
+FORMATS = {"csv": CSV, "json": JSON}
 CSV_EXAMPLE = "value,clicks\r\nexample.org,7\r\n"
 
 
 @blueprint.get("/links/<code>/stats/export", parameters=CODE)
 @signed_in
 @blueprint.arguments(ExportQuery, location="query")
-@blueprint.response(200, ExportOut, headers=FILE)
-@blueprint.response(200, content_type="text/csv", example=CSV_EXAMPLE)
+@blueprint.response(200, ExportOut, content_type=JSON, headers=FILE)
+@blueprint.response(200, content_type=CSV, example=CSV_EXAMPLE)
 def export_stats(query: dict[str, Any], code: str) -> Response:
     """Download a link's statistics.
 
@@ -45,8 +48,8 @@ def export_stats(query: dict[str, Any], code: str) -> Response:
 @blueprint.get("/stats/export")
 @signed_in
 @blueprint.arguments(AccountExportQuery, location="query")
-@blueprint.response(200, ExportOut, headers=FILE)
-@blueprint.response(200, content_type="text/csv", example=CSV_EXAMPLE)
+@blueprint.response(200, ExportOut, content_type=JSON, headers=FILE)
+@blueprint.response(200, content_type=CSV, example=CSV_EXAMPLE)
 def export_account_stats(query: dict[str, Any]) -> Response:
     """Download the statistics of all of one's links.
 
@@ -56,13 +59,14 @@ def export_account_stats(query: dict[str, Any]) -> Response:
 
 
 def _file(whose: str, subject: Subject, query: dict[str, Any]) -> Response:
+    kind = negotiation.choose((FORMATS[query["format"]],)) if "format" in query else negotiation.chosen()
     of, period = query["of"], periods.period(query.get("start"), query.get("end"))
     columns = SERIES_COLUMNS if of == SERIES else FACET_COLUMNS
     name = f"slugline-{whose}-{of}-{period.start:%Y%m%d}-{period.end:%Y%m%d}"
     head = {"from": rfc3339(period.start), "to": rfc3339(period.end), "tz": str(query["tz"]), "of": of}
     found = _series(subject, period, query) if of == SERIES else _facet(subject, period, of)
     with closing(found) as rows:
-        if query["format"] == "csv":
+        if kind == CSV:
             return files.csv_file(name, columns, rows)
         return files.json_file(name, head, columns, rows)
 

@@ -10,7 +10,10 @@ from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.idempotency import idempotent
+from app.api.negotiation import LINKED_DATA
+from app.api.v1 import linked_data
 from app.api.v1.schemas.link_input import CODE_PATTERN, LinkCreate, LinkPatch, LinkReplace
+from app.api.v1.schemas.linked_data import LinkedLink, LinkedList
 from app.api.v1.schemas.links import (
     DomainQuery,
     LinkList,
@@ -30,7 +33,13 @@ from app.links.removing import RestoreTooLate
 from app.links.short_urls import place
 from app.web import limits
 
-blueprint = Blueprint("v1_links", __name__, url_prefix="/links", description="One's links.")
+blueprint = Blueprint(
+    "v1_links",
+    __name__,
+    url_prefix="/links",
+    description="One's links.",
+    forms={LINKED_DATA: linked_data.told},
+)
 
 CODE = [
     {
@@ -67,6 +76,7 @@ def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
 @signed_in
 @raises(Forbidden)
 @blueprint.arguments(LinkListQuery, location="query")
+@blueprint.also(200, LinkedList, LINKED_DATA)
 @blueprint.response(200, LinkList, headers=pagination.PAGES)
 def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """List one's links.
@@ -83,6 +93,7 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 @signed_in
 @conditional
 @blueprint.arguments(LinkQuery, location="query")
+@blueprint.also(200, LinkedLink, LINKED_DATA)
 @blueprint.response(200, LinkOut)
 def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
     """Read a link.

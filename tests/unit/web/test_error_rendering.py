@@ -11,7 +11,7 @@ from werkzeug import exceptions
 
 from app import errors
 from app.errors import AppError, FieldError, ValidationFailed
-from app.web.errors import header_text, init_app, payload, refusal
+from app.web.errors import header_text, init_app, payload, problem, refusal
 
 
 def test_payload_leaves_out_what_does_not_apply() -> None:
@@ -89,3 +89,21 @@ def test_any_exception_of_a_view_comes_in_the_one_shape(bare: Flask) -> None:
         assert answer.headers["X-Error-Code"] == error["code"]
         assert answer.headers["X-Error-Message"] == error["message"]
         assert "secret" not in answer.text
+
+
+def test_problem_says_all_that_the_one_shape_says(bare: Flask) -> None:
+    bare.config["PUBLIC_URL"] = "https://go.example.org"
+    refused = ValidationFailed.of([FieldError("url", "Bad."), FieldError("tags.0", "Worse.")])
+    with bare.app_context():
+        told = problem(refused, "req_12345678")
+    assert told == {
+        "type": "https://go.example.org/docs/errors#VALIDATION_ERROR",
+        "title": "The request is not valid.",
+        "status": 400,
+        "detail": "Bad.",
+        "instance": "urn:slugline:request:req_12345678",
+        "code": "VALIDATION_ERROR",
+        "field": "url",
+        "request_id": "req_12345678",
+        "details": [{"field": "url", "message": "Bad."}, {"field": "tags.0", "message": "Worse."}],
+    }

@@ -96,7 +96,7 @@ def test_refusal_names_the_key_where_there_is_one(body: bytes, field: str | None
         (b'{"a": {"b": 1}, "c": {"b": 1}}', {"a": {"b": 1}, "c": {"b": 1}}),
         ('{"\u00e9\U0001f600": "\U0001f600"}'.encode(), {"\u00e9\U0001f600": "\U0001f600"}),
         (b'{"a": "\\ud83d\\ude00"}', {"a": "\U0001f600"}),
-        (b"[" * 100 + b"]" * 100, None),
+        (b"[" * 64 + b"]" * 64, None),
     ],
 )
 def test_what_is_strict_json_is_read(body: bytes, value: object) -> None:
@@ -134,3 +134,46 @@ def test_flask_writes_utf8_and_reads_strictly(bare: Flask) -> None:
     assert bare.json.loads('{"a": 1}') == {"a": 1}
     with pytest.raises(MalformedJSON):
         bare.json.loads(b'{"a": 1, "a": 2}')
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * 65 + b"]" * 65, True),
+        (b'{"a":' * 64 + b"[1]" + b"}" * 64, True),
+        (b'{"a":' * 63 + b"[1]" + b"}" * 63, False),
+        (b"[" * 65, True),
+        (b"[" + b",".join([b"[[]]"] * 100) + b"]", False),
+        (b'["' + b"[" * 100 + b'"]', False),
+        (b'["\\"' + b"[" * 100 + b'\\\\"]', False),
+        (b'["\\\\", ' + b"[" * 64 + b"]" * 65, True),
+    ],
+)
+def test_sixty_four_levels_are_read_and_no_more(body: bytes, deep: bool) -> None:
+    if deep:
+        with pytest.raises(MalformedJSON, match="64 levels"):
+            parse(body)
+    else:
+        assert parse(body) == json.loads(body)
+
+
+@given(
+    st.recursive(
+        st.text('[]{}"\\', max_size=8), lambda inner: st.lists(inner) | st.dictionaries(st.text('[{"'), inner)
+    )
+)
+def test_levels_are_counted_as_they_are(value: object) -> None:
+    def levels(part: object) -> int:
+        inner = part.values() if isinstance(part, dict) else part
+        return 1 + max(map(levels, inner), default=0) if isinstance(part, (dict, list)) else 0
+
+    few = strict_json.DEEPEST
+    body = json.dumps([value] + [[]] * few).encode()  # enough brackets to be looked at
+    assert strict_json._depth(body) == max(levels(value), 1) + 1
+
+
+def test_texts_that_never_end_take_no_time() -> None:
+    """A pattern that tries each quote anew would be at this for minutes."""
+    for body in (b'\\"' * 120_000, b'"' * 250_000, b'"' + b"\\" * 250_000):
+        with pytest.raises(MalformedJSON):
+            parse(b"[" * 70 + body)

@@ -18,7 +18,10 @@ class AccountExportQuery(PeriodQuery):
         validate=validate.OneOf([SERIES, *DIMENSIONS]),
         metadata={"description": "`series`, or all values of one list of `top`."},
     )
-    format = fields.String(load_default="csv", validate=validate.OneOf(["csv", "json"]))
+    format = fields.String(
+        validate=validate.OneOf(["csv", "json"]),
+        metadata={"description": "By default what `Accept` prefers, CSV where that is open."},
+    )
 
 
 class ExportQuery(DomainQuery, AccountExportQuery):
