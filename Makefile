@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test e2e lint types ledger bench smoke lock spec migrations-check certificate clean
+.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec migrations-check certificate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ types: $(VENV)/development ## mypy
 
 migrations-check: $(VENV)/development ## Migrations forward and back on both engines, and none missing
 	@$(BIN)/python -m pytest tests/integration/test_migrations.py $(ARGS)
+
+conformance: $(VENV)/development ## One table: what HTTP asks of every route of the API
+	@$(BIN)/python -m pytest -q -s --show-capture=no tests/guards/test_conformance.py $(ARGS) 2>/dev/null
 
 ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
 	@$(BIN)/python -m tests.ledger $(ARGS)

@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app import create_app
+from app.api import negotiation
 from app.api.access import Access, access_of
 from config import load
 from tests.conftest import environment
@@ -27,6 +28,9 @@ class Route:
     rule: str
     access: Access
     takes_body: bool
+    conditional: bool
+    offers: tuple[str, ...]
+    """The media types of its answers; none where there is no content."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.rule}"
@@ -62,4 +66,6 @@ def _route(app: Flask, rule: Rule, method: str) -> Route:
         rule=rule.rule,
         access=access_of(view),
         takes_body=any(parameter["in"] == "json" for parameter in parameters),
+        conditional=getattr(view, "_conditional", False),
+        offers=negotiation.offered(view),
     )

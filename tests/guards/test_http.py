@@ -66,31 +66,25 @@ def test_options_tell_of_patches_where_there_are_some(resident: Caller, path: st
     assert taken == (", ".join(negotiation.PATCHES) if "PATCH" in paths()[path] else None)
 
 
-def offers(house: Flask, route: Route) -> tuple[str, ...]:
-    return negotiation.offered(house.view_functions[route.endpoint])
-
-
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_accept_that_takes_nothing_is_406_and_all_else_is_not(
-    house: Flask, resident: Caller, route: Route
-) -> None:
+def test_accept_that_takes_nothing_is_406_and_all_else_is_not(resident: Caller, route: Route) -> None:
     """Logged out by none of these: 406 comes before the view, and an unknown parameter stops the others."""
-    if route.access.kind == "token" and offers(house, route):
+    if route.access.kind == "token" and route.offers:
         resident = Caller(resident.client)  # its token is looked at in the view
     refused = call(resident, route, "?zzz=1", headers={"Accept": "image/png, */*;q=0"})
-    if not offers(house, route):
+    if not route.offers:
         assert refused.status_code in (400, 415)
         return
     error = assert_one_shape(refused, 406, "NOT_ACCEPTABLE")
-    assert all(offer in error["message"] for offer in offers(house, route))
-    for sent in (*offers(house, route), "*/*", "", PROBLEM, f"{PROBLEM}, {offers(house, route)[0]}"):
+    assert all(offer in error["message"] for offer in route.offers)
+    for sent in (*route.offers, "*/*", "", PROBLEM, f"{PROBLEM}, {route.offers[0]}"):
         assert call(resident, route, "?zzz=1", headers={"Accept": sent}).status_code in (400, 415), sent
 
 
 @pytest.mark.parametrize("route", GETS, ids=str)
-def test_answer_comes_in_each_type_that_is_offered(house: Flask, resident: Caller, route: Route) -> None:
+def test_answer_comes_in_each_type_that_is_offered(resident: Caller, route: Route) -> None:
     path = real(resident, route).removeprefix(PREFIX)
-    for offer in offers(house, route):
+    for offer in route.offers:
         answer = resident.get(path, headers={"Accept": offer})
         assert (answer.status_code, answer.mimetype) == (200, offer)
         assert "Accept" in answer.vary
