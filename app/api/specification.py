@@ -137,40 +137,42 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         told = "Accept-Patch" if "PATCH" in methods else "Accept"
         responses[status] = _error([refusal for refusal in refusals if refusal.status == status], told)
     if getattr(view, "_conditional", False):
-        _take_preconditions(manual, methods)
+        _take_preconditions(doc, methods)
     if getattr(view, "_idempotent", False):
-        _take_key(manual)
+        _take_key(doc)
     _answer_under_both_names(doc)
     _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)
     doc.get("arguments", {}).pop("responses", None)
     view._apidoc = doc  # type: ignore[attr-defined]  # where flask-smorest reads it
 
 
-def _take_preconditions(manual: dict[str, Any], methods: Sequence[str]) -> None:
+def _take_preconditions(doc: dict[str, Any], methods: Sequence[str]) -> None:
     """What `app.api.conditional` adds: validators, 304, headers that ask."""
-    for status, response in manual["responses"].items():
+    for status, response in doc["manual_doc"]["responses"].items():
         if status in (200, 201):
             response["headers"].update(_references("ETag", "Last-Modified"))
     if "GET" in methods:
-        manual["responses"][304] = {
+        doc["manual_doc"]["responses"][304] = {
             "description": "What the client has is still so.",
             "headers": _references("X-Request-ID", "ETag", "Last-Modified"),
         }
-        _take_headers(manual, _PRECONDITIONS["If-None-Match"])
+        _take_headers(doc, _PRECONDITIONS["If-None-Match"])
     elif CHANGES & set(methods):
-        _take_headers(manual, *_PRECONDITIONS.values())
+        _take_headers(doc, *_PRECONDITIONS.values())
 
 
-def _take_key(manual: dict[str, Any]) -> None:
+def _take_key(doc: dict[str, Any]) -> None:
     """What `app.api.idempotency` adds."""
-    for status, response in manual["responses"].items():
+    for status, response in doc["manual_doc"]["responses"].items():
         if status in (200, 201):
             response["headers"].update(_references(REPLAYED))
-    _take_headers(manual, _KEY)
+    _take_headers(doc, _KEY)
 
 
-def _take_headers(manual: dict[str, Any], *headers: dict[str, Any]) -> None:
-    manual.setdefault("parameters", []).extend({"in": "header", "required": False, **h} for h in headers)
+def _take_headers(doc: dict[str, Any], *headers: dict[str, Any]) -> None:
+    """Add to the parameters of the arguments: those of `manual_doc` would replace them."""
+    parameters = doc.setdefault("arguments", {}).setdefault("parameters", [])
+    parameters.extend({"in": "header", "required": False, **header} for header in headers)
 
 
 def _answer_under_both_names(doc: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apispec.ext.marshmallow.common import resolve_schema_instance
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -83,6 +84,16 @@ def test_operation_is_summed_up_and_grouped(document: dict[str, Any], route: Rou
 def test_operation_says_who_may(document: dict[str, Any], route: Route) -> None:
     by_kind = [] if route.access.kind == "public" else [{"accessToken": []}]
     assert operation(document, route)["security"] == SECURITY.get(route.endpoint, by_kind)
+
+
+@pytest.mark.parametrize("route", api_routes(), ids=str)
+def test_operation_names_every_query_parameter(house: Flask, document: dict[str, Any], route: Route) -> None:
+    view: Any = house.view_functions[route.endpoint]
+    taken = view._apidoc.get("arguments", {}).get("parameters", [])
+    schemas = [resolve_schema_instance(p["schema"]) for p in taken if p["in"] == "query"]
+    expected = {field.data_key or name for schema in schemas for name, field in schema.fields.items()}
+    named = operation(document, route).get("parameters", [])
+    assert {parameter["name"] for parameter in named if parameter["in"] == "query"} == expected
 
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)
