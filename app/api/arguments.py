@@ -1,6 +1,6 @@
 """How requests become arguments: strict JSON, no unknown field or query parameter, errors that name the field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from flask import Request, request
@@ -32,8 +32,13 @@ class Parser(FlaskParser):
 
     def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         messages = error.messages if isinstance(error.messages, dict) else {"json": error.messages}
-        found = [field for location in messages.values() for field in _flatten(location)]
-        raise ValidationFailed.of(found[:_MESSAGES_LIMIT]) from None
+        raise refusal(messages.values()) from None
+
+
+def refusal(messages: Iterable[Any]) -> ValidationFailed:
+    """What marshmallow's messages, nested as it nests them, are to the client."""
+    found = [field for part in messages for field in _flatten(part)]
+    return ValidationFailed.of(found[:_MESSAGES_LIMIT])
 
 
 def refuse_query_parameters() -> None:

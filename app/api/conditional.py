@@ -22,7 +22,7 @@ from app.web.safe_methods import SAFE_METHODS
 
 CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
 PRECONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
-_TAG = re.compile(r"([0-9]{1,18})-[0-9a-f]{12}")
+TAG = "([0-9]{1,18})-[0-9a-f]{12}"
 _SECOND = timedelta(seconds=1)
 
 View = Callable[..., Any]
@@ -71,7 +71,7 @@ def _versions(tags: ETags) -> Versions:
     """Strong tags alone: a weak one matches nothing here (RFC 9110 §8.8.3.2)."""
     if tags.star_tag:
         return "*"
-    found = (_TAG.fullmatch(tag) for tag in tags.as_set())
+    found = (re.fullmatch(TAG, tag) for tag in tags.as_set())
     return frozenset(int(tag[1]) for tag in found if tag)
 
 

@@ -15,7 +15,7 @@ from app.links.codes import CodeTaken
 from app.links.models import Link
 from app.links.short_urls import Place
 
-_TRIES = 5  # at random codes, each a character longer than the last
+TRIES = 5  # at random codes, each a character longer than the last
 
 
 def check(
@@ -69,7 +69,7 @@ def create_at(owner_id: int, place: Place, columns: Mapping[str, Any]) -> Link:
     codes.checked(place.code, short_urls.reserved_codes())
     now = clock.now()
     writing.check_period(columns, now)
-    return _insert(_locked(owner_id), place, columns, now)
+    return _insert(locked(owner_id), place, columns, now)
 
 
 def _create(
@@ -83,14 +83,17 @@ def _create(
 ) -> Link:
     domain_id = short_urls.domain_id(domain)
     columns = writing.prepared(fields)
-    owner = _locked(owner_id)
+    owner = locked(owner_id)
     if code is not None:
         return _insert(owner, Place(domain_id, code), columns, now, code_field)
     return _insert_somewhere(owner, domain_id, columns, now)
 
 
-def _locked(owner_id: int) -> User:
-    """The owner, who cannot close the account before this link is there to be closed with it."""
+def locked(owner_id: int) -> User:
+    """The owner, who cannot close the account before this link is there to be closed with it.
+
+    Raises InvalidToken where the account has been closed.
+    """
     owner = db.session.get(User, owner_id, with_for_update={"read": True})
     if owner is None or owner.status != "active":
         raise InvalidToken("The account has been closed.")
@@ -99,7 +102,7 @@ def _locked(owner_id: int) -> User:
 
 def _insert_somewhere(owner: User, domain_id: int, columns: Mapping[str, Any], now: datetime) -> Link:
     reserved = short_urls.reserved_codes()
-    for length in range(codes.LENGTH, codes.LENGTH + _TRIES):
+    for length in range(codes.LENGTH, codes.LENGTH + TRIES):
         try:
             return _insert(owner, Place(domain_id, codes.generate(reserved, length)), columns, now)
         except CodeTaken:

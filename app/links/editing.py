@@ -5,7 +5,7 @@ from typing import Any
 
 from app import clock
 from app.extensions import db
-from app.links import codes, creating, finding, writing
+from app.links import codes, creating, finding, tagging, writing
 from app.links.codes import CodeTaken
 from app.links.models import Link
 from app.links.short_urls import Place
@@ -15,7 +15,7 @@ from app.preconditions import NONE, Precondition
 def edit(owner_id: int, place: Place, changes: Mapping[str, Any], precondition: Precondition = NONE) -> Link:
     """Change some fields of the owner's link. Raises NotFound, ValidationFailed, PreconditionFailed."""
     columns = writing.prepared(changes)
-    return _change(finding.own(owner_id, place), columns, precondition)
+    return _flushed(change(finding.own(owner_id, place), columns, precondition))
 
 
 def put(
@@ -37,15 +37,28 @@ def put(
             link = finding.own_or_none(owner_id, place)  # the same call may have come twice
             if link is None:
                 raise
-    return _change(link, columns, precondition), False
+    return _flushed(change(link, columns, precondition)), False
 
 
-def _change(link: Link, columns: Mapping[str, Any], precondition: Precondition) -> Link:
+def change(
+    link: Link,
+    columns: Mapping[str, Any],
+    precondition: Precondition = NONE,
+    tags: writing.Tags = tagging.tags,
+) -> Link:
+    """Put prepared columns on a link that was read in this transaction. The caller flushes.
+
+    Raises ValidationFailed, PreconditionFailed.
+    """
     precondition.check(link.version, link.updated_at)
     now = clock.now()
     writing.check_period(columns, now, link)
-    writing.assign(link, columns)
+    writing.assign(link, columns, tags)
     if db.session.is_modified(link):
         link.updated_at = now
-        db.session.flush()
+    return link
+
+
+def _flushed(link: Link) -> Link:
+    db.session.flush()
     return link

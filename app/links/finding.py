@@ -1,5 +1,7 @@
 """Reading one link. Somebody else's is not there, and neither is a deleted one."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -30,6 +32,23 @@ def own(owner_id: int, place: Place) -> Link:
 
 def own_or_none(owner_id: int, place: Place) -> Link | None:
     return db.session.scalar(shown().where(_live_at(owner_id, place))) if is_code(place.code) else None
+
+
+def held(owner_id: int, places: Iterable[Place]) -> list[Link]:
+    """Those of the owner's live links that are at these places, held until the transaction ends.
+
+    In one order whoever asks, so that two who hold several never wait for each other for ever.
+    """
+    codes_on: dict[int, list[str]] = {}
+    for place in places:
+        if is_code(place.code):
+            codes_on.setdefault(place.domain_id, []).append(place.code)
+    found: list[Link] = []
+    for domain_id, on_domain in sorted(codes_on.items()):
+        one_domain = (Link.domain_id == domain_id) & Link.code.in_(on_domain)
+        wanted = shown().where(one_domain, Link.owner_id == owner_id, Link.deleted_at.is_(None))
+        found += db.session.scalars(wanted.order_by(Link.id).with_for_update(of=Link))
+    return found
 
 
 def exists(owner_id: int, place: Place) -> bool:

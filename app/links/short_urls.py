@@ -11,6 +11,7 @@ from app import database
 from app.errors import FieldError, ValidationFailed
 from app.links import codes
 from app.links.models import DEFAULT_DOMAIN_ID, Domain, Link
+from app.links.remembering import remembered
 from app.links.targets import TargetRules
 
 
@@ -30,6 +31,7 @@ def place(code: str, host: str | None = None) -> Place:
     return Place(domain_id(host), code)
 
 
+@remembered
 def domain_id(host: str | None) -> int:
     """The domain of a host as `domain` shows it. Raises ValidationFailed naming `domain`.
 
@@ -44,6 +46,7 @@ def domain_id(host: str | None) -> int:
     return int(found)
 
 
+@remembered
 def default_host() -> str:
     """The host, and port if any, of PUBLIC_URL."""
     return urlsplit(str(current_app.config["PUBLIC_URL"])).netloc.lower()
@@ -62,11 +65,13 @@ def short_url(link: Link) -> str:
     return f"{base.scheme}://{host_of(link.domain)}/{path}"
 
 
+@remembered
 def reserved_codes() -> frozenset[str]:
     """The codes that a page of ours shadows."""
     return codes.reserved_codes(current_app.url_map, current_app.config["SHORT_PREFIX"])
 
 
+@remembered
 def target_rules() -> TargetRules:
     """What this installation refuses as a target: its own short links, on whichever of its hosts."""
     with database.reading() as connection:

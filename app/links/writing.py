@@ -1,22 +1,25 @@
 """The writable fields of a link: the rules for them, and how they come onto a row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from app.accounts import passwords
 from app.errors import FieldError, ValidationFailed
 from app.links import short_urls, tagging
-from app.links.models import Link
+from app.links.models import Link, Tag
+from app.links.remembering import remembered
 from app.links.targets import canonical_target
 
 _TIMES = ("starts_at", "expires_at")
+
+Tags = Callable[[int, Iterable[str]], list[Tag]]
 
 
 def check_target(fields: Mapping[str, Any]) -> None:
     """Raises InvalidTarget where `url` is among the fields and no link can lead there."""
     if "url" in fields:
-        canonical_target(fields["url"], short_urls.target_rules())
+        _canonical(fields["url"])
 
 
 def check_period(fields: Mapping[str, Any], now: datetime, stored: Link | None = None) -> None:
@@ -45,7 +48,7 @@ def prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     columns = dict(fields)
     if "url" in columns:
-        columns["url"] = canonical_target(columns["url"], short_urls.target_rules())
+        columns["url"] = _canonical(columns["url"])
     columns |= {name: _milliseconds(columns[name]) for name in _TIMES if name in columns}
     if "password" in columns:
         password = columns.pop("password")
@@ -53,17 +56,22 @@ def prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def assign(link: Link, columns: Mapping[str, Any]) -> None:
-    """Put the columns on the row; what is as it was stays unmodified."""
+def assign(link: Link, columns: Mapping[str, Any], tags: Tags = tagging.tags) -> None:
+    """Put the columns on the row; what is as it was stays unmodified. `tags` finds an owner's tags by name."""
     wanted = columns.get("tags", tagging.names(link)) or ()
     if set(wanted) != set(tagging.names(link)):
         # First of all: it asks the database, and that would flush a row that is half changed.
-        link.tags = tagging.tags(link.owner_id, wanted)
+        link.tags = tags(link.owner_id, wanted)
     for name, value in columns.items():
         if name != "tags":
             setattr(link, name, value)
     if link.max_clicks is None:
         link.clicks_used = 0  # a limit that is taken away takes its count along
+
+
+@remembered
+def _canonical(url: str) -> str:
+    return canonical_target(url, short_urls.target_rules())
 
 
 def _milliseconds(time: datetime | None) -> datetime | None:

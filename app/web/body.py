@@ -1,10 +1,13 @@
-"""Bounds on what a request may carry: path and query 4 KiB, body `MAX_CONTENT_LENGTH`, chunked or not.
+"""Bounds on what a request may carry: path and query 4 KiB, body `MAX_CONTENT_LENGTH` unless the route says
+otherwise, chunked or not.
 
 Werkzeug cuts a chunked body at the limit and goes on as if that were all (traps.md), so a chunked body is
 read here, one byte past the limit, before anything else sees it.
 """
 
 import io
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
 from gunicorn.http.errors import ParseException
@@ -12,6 +15,23 @@ from gunicorn.http.errors import ParseException
 from app.errors import MalformedJSON, NotFound, PayloadTooLarge, URITooLong
 
 MAX_URI = 4096
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def at_most(size: int) -> Callable[[View], View]:
+    """Let the bodies of this route have up to `size` bytes."""
+
+    def decorator(view: View) -> View:
+        view._largest_body = size  # type: ignore[attr-defined]  # a mark; Callable has no attributes
+        return view
+
+    return decorator
+
+
+def largest(view: Callable[..., Any] | None) -> int:
+    """How many bytes the body of a request to this view may have."""
+    return int(getattr(view, "_largest_body", current_app.config["MAX_CONTENT_LENGTH"]))
 
 
 def init_app(app: Flask) -> None:
@@ -23,7 +43,8 @@ def _check() -> None:
         raise NotFound()  # nothing has such a name, and PostgreSQL would not even look for it
     if len(request.environ.get("RAW_URI") or request.full_path) > MAX_URI:
         raise URITooLong()
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    limit = largest(current_app.view_functions.get(request.endpoint or ""))
+    request.max_content_length = limit
     if (request.content_length or 0) > limit:
         raise PayloadTooLarge()
     if request.content_length is None and request.environ.get("wsgi.input_terminated"):

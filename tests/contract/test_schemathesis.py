@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode, checks
 from schemathesis.config import GenerationConfig
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi import checks as openapi_checks
 
@@ -39,9 +40,9 @@ CHECKS = [
     openapi_checks.content_type_conformance,
     openapi_checks.response_headers_conformance,
     openapi_checks.response_schema_conformance,
-    openapi_checks.negative_data_rejection,
     openapi_checks.unsupported_method,
     openapi_checks.allow_header_conformance,
+    openapi_checks.negative_data_rejection,
 ]
 HOST = "sho.rt"  # of the tests' PUBLIC_URL
 
@@ -115,7 +116,7 @@ class Run:
         if mode.is_positive:
             self.good[case.operation.label, response.status_code] += 1
         try:
-            case.validate_response(response, checks=CHECKS)
+            case.validate_response(response, checks=CHECKS[:-1] if _is_told(case, response) else CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
                 answer = f"{case.as_curl_command()}\n{response.status_code} {response.text[:500]}"
@@ -130,6 +131,15 @@ class Run:
                 made = [_register(self._app) for _ in range(100)]
                 db.session.commit()
             yield from made
+
+
+def _is_told(case: Case, response: Response) -> bool:
+    """Whether a batch says that an item is not acceptable: that is its rejection, the answer as a whole is 200."""
+    return (
+        case.path.endswith("/batch")
+        and response.status_code == 200
+        and response.json()["summary"]["failed"] > 0
+    )
 
 
 def _register(app: Flask) -> Caller:
@@ -164,6 +174,8 @@ def _fit_body(body: dict[str, Any], caller: Caller, path: str) -> None:
     for name in ("code", "custom_code"):  # the same few come again and again
         if body.get(name):
             body[name] = f"{body[name]}-{next(_numbers)}"[-64:]
+    for item in body.get("items") or ():
+        _fit_item(item, caller)
     if path.endswith("/register"):
         body["email"] = f"{next(_numbers)}{body['email']}"
     if body.get("domain"):
@@ -172,6 +184,17 @@ def _fit_body(body: dict[str, Any], caller: Caller, path: str) -> None:
         body |= {"email": caller.email, "password": PASSWORD}
     if "current_password" in body:
         body["current_password"] = PASSWORD
+
+
+def _fit_item(item: dict[str, Any], caller: Caller) -> None:
+    """Let an item of a batch name what is there."""
+    if item["op"] == "create":
+        _fit_body(item["link"], caller, "")
+        return
+    item["code"] = make_link(caller)["code"]
+    item.pop("if_match", None)
+    if item.get("domain"):
+        item["domain"] = HOST
 
 
 @pytest.fixture

@@ -24,6 +24,16 @@ def test_a_chunked_body_over_the_limit_is_413(proxy):
     assert_one_shape(answer, 413, "PAYLOAD_TOO_LARGE")
 
 
+def test_a_batch_may_have_4_mib(proxy):
+    head = f"POST {API}/links/batch HTTP/1.1\nContent-Type: application/json\nContent-Length: "
+    with proxy.connect() as connection:
+        answer = call(connection, f"{head}{16 * LIMIT}", b" " * 16 * LIMIT)
+    assert_one_shape(answer, 401, "AUTH_REQUIRED")
+    with proxy.connect() as connection:
+        answer = call(connection, f"{head}{16 * LIMIT + 1}")
+    assert_one_shape(answer, 413, "PAYLOAD_TOO_LARGE")
+
+
 def test_a_body_at_the_limit_reaches_the_application(proxy):
     with proxy.connect() as connection:
         head = f"POST {API}/auth/login HTTP/1.1\nContent-Type: application/json\nContent-Length: {LIMIT}"

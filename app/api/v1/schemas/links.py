@@ -7,7 +7,7 @@ from flask import url_for
 from marshmallow import Schema, fields, pre_dump, validate
 
 from app import clock
-from app.api.fields import Text, Time
+from app.api.fields import ShownObject, Text, Time
 from app.api.pagination import Href, PageQuery, PageSchema
 from app.api.v1.schemas.link_input import REDIRECT_STATUSES, Label
 from app.clicks.stats import Totals
@@ -83,7 +83,7 @@ class LinkOut(Schema):
     created_at = Time(required=True, metadata={"example": "2026-04-01T09:30:00.000Z"})
     updated_at = Time(required=True, metadata={"example": "2026-04-01T09:30:00.000Z"})
     clicks = fields.Nested(ClicksOut, metadata={"description": "Only with `embed=clicks`."})
-    _links = fields.Nested(LinkHrefs, required=True)
+    _links = ShownObject(LinkHrefs, required=True)
 
     @pre_dump
     def _flat(self, shown: "Link | WithClicks", **_kwargs: Any) -> dict[str, Any]:
