@@ -108,6 +108,7 @@ def test_batch_is_its_single_calls_in_order(app: Flask, alice: Caller) -> None:
     def compare(items: list[dict[str, Any]]) -> None:
         number = next(_numbers)
         singly, together = f"s{number}-", f"b{number}-"
+        items = [{"op": "create", "link": {"url": "https://example.org", "code": "a"}}, *items]
         ops = [item["op"] for item in items]
         expected = [comparable(alone(alice, coded(item, singly)), item["op"]) for item in items]
         answer = alice.post("/links/batch", json={"items": [coded(item, together) for item in items]})
