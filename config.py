@@ -234,6 +234,7 @@ class Config:
         # A hung Redis must not hang the requests: without these a call waits for more than 6 s.
         timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25} if self.REDIS_URL else {}
         self.RATELIMIT_STORAGE_OPTIONS = timeouts
+        self.CACHE_BYTES = env.integer("CACHE_BYTES", 8 * 1024 * 1024, 0, 2**40)
 
     def _visitors(self, env: Environment) -> None:
         self.PUBLIC_URL = env.origin("PUBLIC_URL", None if self.SECURE else "http://127.0.0.1:8000")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import api, cli, database, docs, health, logs, models, redirects, web
+from app import api, caching, cli, database, docs, health, logs, models, redirects, web
 from app.clicks import recorder
 from app.extensions import cors, db, jwt, limiter, migrate
 from config import Config
@@ -21,6 +21,7 @@ def create_app(config: Config) -> Flask:
     jwt.init_app(app)
     limiter.init_app(app)
     cors.init_app(app)
+    caching.init_app(app)
 
     recorder.init_app(app)
 

@@ -1,7 +1,8 @@
 """How long statistics take at 100,000, 1 million and 10 million clicks: ``python -m bench.stats``
 
-Each reading twice: by the noun's call alone, and as a whole request (credential, link, JSON, headers) through the
-test client, signed in. `bench.filling` says what the database holds.
+Each reading by the noun's call alone, and as a whole request (credential, link, JSON, headers) through the test
+client, signed in; both without a cache, and the request once more with what was asked for remembered in this process.
+`bench.filling` says what the database holds.
 """
 
 import argparse
@@ -15,9 +16,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from app import create_app, database
+from flask import Flask
+
+from app import caching, create_app, database
 from app.clicks import facets, history, periods, subjects
-from app.clicks.stats import stats
+from app.clicks.stats import link_totals, stats
 from app.extensions import db
 from app.keyset import Position
 from bench.filling import END, START, fill
@@ -30,7 +33,10 @@ from tests.service import new_database
 SIZES = (100_000, 1_000_000, 10_000_000)
 TIMES = 100
 PAGE = 20
-HEADER = f"  {'':<40}{'noun p50':>10}{'p99 ms':>9}{'request p50':>13}{'p99 ms':>9}"
+REMEMBERED = 8 * 1024 * 1024  # bytes
+HEADER = f"  {'':<40}" + "".join(
+    f"{name + ' p50':>16}{'p99 ms':>8}" for name in ("noun", "request", "remembered")
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Reading:
 
 def readings(link_id: int, owner_id: int, deep: Callable[[], tuple[Position, str]]) -> Iterator[Reading]:
     """What is measured."""
-    link, account = subjects.of_link(link_id), subjects.of_account(owner_id)
+    link, account = subjects.of_link(link_id, owner_id), subjects.of_account(owner_id)
     cases = (
         ("link, 30 days by day", link, 30, {}),
         ("link, 90 days by day, Asia/Kolkata", link, 90, {"tz": "Asia/Kolkata"}),
@@ -65,6 +71,11 @@ def readings(link_id: int, owner_id: int, deep: Callable[[], tuple[Position, str
         "all referrers of 90 days, exported",
         lambda: list(facets.every(link, quarter, "referrers")),
         f"/links/busy/stats/export?of=referrers&{_range(quarter.start)}",
+    )
+    yield Reading(
+        "totals of the link, embedded",
+        lambda: link_totals({link_id: owner_id}),
+        "/links/busy?embed=clicks",
     )
     yield Reading("clicks, first page", lambda: _page(link_id, None), "/links/busy/clicks")
     after, cursor = deep()
@@ -91,7 +102,7 @@ def measure(engine: str, clicks: int) -> Iterator[str]:
                 _vacuum()
             yield f"{engine}, {clicks:,} clicks (filled in {time.perf_counter() - began:.0f} s)"
             for reading in readings(link_id, owner_id, lambda: _middle(caller, link_id)):
-                yield _row(reading, caller)
+                yield _row(reading, caller, app)
 
 
 def _stats(subject: subjects.Subject, begin: datetime, asked: dict[str, str]) -> Callable[[], object]:
@@ -135,7 +146,7 @@ def _vacuum() -> None:
         connection.exec_driver_sql("VACUUM ANALYZE")
 
 
-def _row(reading: Reading, caller: Caller) -> str:
+def _row(reading: Reading, caller: Caller, app: Flask) -> str:
     def noun() -> None:
         database.make_read_only(db.session())
         reading.noun()
@@ -145,12 +156,14 @@ def _row(reading: Reading, caller: Caller) -> str:
         answer = caller.get(reading.path)
         assert answer.status_code == 200, answer.text
 
-    figures: list[float] = []
-    for call in (noun, request):
+    row = f"  {reading.name:<40}"
+    for call, kept in ((noun, 0), (request, 0), (request, REMEMBERED)):
+        app.config["CACHE_BYTES"] = kept
+        caching.init_app(app)
         timed(call, 5)  # caches warm
         seconds = timed(call, TIMES)
-        figures += [percentile(seconds, 0.5) * 1000, percentile(seconds, 0.99) * 1000]
-    return f"  {reading.name:<40}{figures[0]:>10.1f}{figures[1]:>9.1f}{figures[2]:>13.1f}{figures[3]:>9.1f}"
+        row += f"{percentile(seconds, 0.5) * 1000:>16.1f}{percentile(seconds, 0.99) * 1000:>8.1f}"
+    return row
 
 
 def main() -> int:

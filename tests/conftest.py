@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
-from app import create_app
+from app import caching, create_app
 from app.clicks import recorder
 from app.extensions import db
 from config import load
@@ -283,6 +283,7 @@ class SharedApps:
             now.clear()
             now.update(before)
         _begin_a_new_spool(app)
+        caching.init_app(app)
 
     def close(self) -> None:
         for app in self._apps.values():

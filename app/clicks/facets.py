@@ -5,6 +5,7 @@ They are kept by UTC day, so a period covers every UTC day that it touches, in w
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -62,12 +63,14 @@ def every(subject: Subject, period: Period, dimension: str) -> Generator[Entry]:
             yield Entry(value, int(clicks))
 
 
+def days(period: Period) -> tuple[date, date]:
+    """The first and the last UTC day that the period touches."""
+    return period.start.date(), (period.end - QUARTER).date()
+
+
 def _values(subject: Subject, period: Period) -> dict[str, Any]:
-    return {
-        "whose": subject.id,
-        "first": period.start.date(),
-        "last": (period.end - QUARTER).date(),
-    }
+    first, last = days(period)
+    return {"whose": subject.id, "first": first, "last": last}
 
 
 @cache

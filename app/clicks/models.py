@@ -105,6 +105,17 @@ class DailyVisitor(Base):
     """The 8 bytes of the visitor's hash as a signed number."""
 
 
+class StatsVersion(Base):
+    """What a remembered statistic of an account or its links is compared with (`app.clicks.versions`)."""
+
+    __tablename__ = "stats_versions"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    """0 is everybody."""
+    version: Mapped[int] = mapped_column(BigId)
+
+
 class SpoolPosition(Base):
     """How far a spool file was ingested; moves in the same transaction as its rows."""
 

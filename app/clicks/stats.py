@@ -1,17 +1,23 @@
-"""Statistics of a link or an account, read from the roll-ups only: two statements, whatever is asked for."""
+"""Statistics of a link or an account, read from the roll-ups only: two statements, whatever is asked for, and one
+that tells whether what was read before still holds (`app.clicks.versions`).
+
+Remembered is what the statements found, not what is made of it: so all ranges that end today share their facets.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 from sqlalchemy import func, select
 
-from app.clicks import counts, facets, periods
+from app.clicks import counts, facets, periods, versions
 from app.clicks.counts import Counts
 from app.clicks.facets import Entry
 from app.clicks.models import ClickCount
 from app.clicks.periods import Interval, Period
 from app.clicks.subjects import Subject
+from app.clicks.versions import Moment
 from app.extensions import db
 
 TOP, MOST_TOP = 10, 100
@@ -74,7 +80,8 @@ def stats(
     """
     starts, bounds = _steps(period, interval, zone)
     earlier = periods.before(period, zone) if compare else None
-    found = counts.between(subject, [earlier.start, *bounds] if earlier else bounds)
+    moment = versions.moment([subject.owner_id])
+    found = _counted(moment, subject, [earlier.start, *bounds] if earlier else bounds)
     before = found.pop(0) if earlier else None
     totals = counts.summed(found)
     return Stats(
@@ -82,7 +89,7 @@ def stats(
         series=_buckets(starts, found),
         totals=totals,
         previous=Comparison(earlier, before, _change(before, totals)) if earlier and before else None,
-        top=facets.top(subject, period, top),
+        top=_top(moment, subject, period, top),
     )
 
 
@@ -91,12 +98,22 @@ def series(
 ) -> Sequence[Bucket]:
     """The series alone. Raises as `stats` does."""
     starts, bounds = _steps(period, interval, zone)
-    return _buckets(starts, counts.between(subject, bounds))
+    return _buckets(starts, _counted(versions.moment([subject.owner_id]), subject, bounds))
 
 
-def link_totals(link_ids: Iterable[int]) -> dict[int, Totals]:
-    """Return the totals of every one of `link_ids`, by one statement."""
-    ids = list(link_ids)
+def link_totals(owners: Mapping[int, int]) -> dict[int, Totals]:
+    """Return the totals of every link, given the ids of links and their owners, by one statement."""
+    ids = sorted(owners)
+    moment = versions.moment(owners.values())
+    found = {
+        link_id: Totals(humans, bots, datetime.fromisoformat(last_at) if last_at else None)
+        for link_id, humans, bots, last_at in moment.read("totals", [ids], lambda: _sums(ids))
+    }
+    return {link_id: found.get(link_id, Totals()) for link_id in owners}
+
+
+def _sums(link_ids: list[int]) -> list[tuple[int, int, int, datetime | None]]:
+    """Of the links that have any: id, humans, bots, and when the last one was."""
     rows = db.session.execute(
         select(
             ClickCount.link_id,
@@ -104,12 +121,32 @@ def link_totals(link_ids: Iterable[int]) -> dict[int, Totals]:
             func.sum(ClickCount.bots).label("bots"),
             func.max(ClickCount.last_at).label("last_at"),
         )
-        .where(ClickCount.link_id.in_(ids))
+        .where(ClickCount.link_id.in_(link_ids))
         .group_by(ClickCount.link_id)
     )
     # PostgreSQL sums bigints to numeric, which arrives as Decimal.
-    found = {row.link_id: Totals(int(row.humans), int(row.bots), row.last_at) for row in rows}
-    return {link_id: found.get(link_id, Totals()) for link_id in ids}
+    return [(row.link_id, int(row.humans), int(row.bots), row.last_at) for row in rows]
+
+
+def _counted(moment: Moment, subject: Subject, bounds: list[datetime]) -> list[Counts]:
+    rows = moment.read(
+        "counts",
+        [subject.counts.key, subject.id, bounds],
+        lambda: [(one.humans, one.bots, one.uniques) for one in counts.between(subject, bounds)],
+    )
+    return [Counts(*row) for row in rows]
+
+
+def _top(moment: Moment, subject: Subject, period: Period, most: int) -> dict[str, list[Entry]]:
+    found: dict[str, list[list[Any]]] = moment.read(
+        "facets",
+        [subject.facets.key, subject.id, *facets.days(period), most],
+        lambda: {
+            name: [(entry.value, entry.clicks) for entry in entries]
+            for name, entries in facets.top(subject, period, most).items()
+        },
+    )
+    return {name: [Entry(*row) for row in rows] for name, rows in found.items()}
 
 
 def _steps(period: Period, interval: Interval, zone: tzinfo) -> tuple[list[datetime], list[datetime]]:

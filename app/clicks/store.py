@@ -16,6 +16,7 @@ from app.clicks.models import (
     DailyVisitor,
     SpoolPosition,
 )
+from app.clicks.versions import add_steps
 from app.database import Base, insert_into
 
 
@@ -64,6 +65,7 @@ def store(connection: Connection, entry: Entry) -> None:
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
     lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs.
+    With what is stored what was remembered of these accounts loses its worth.
 
     Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
     visitor's first in the batch, whatever was counted before.
@@ -82,6 +84,7 @@ def store(connection: Connection, entry: Entry) -> None:
             add_all(connection, _table(counts), gain.count_rows())
         if gain.facets:
             add_all(connection, _table(facets), gain.facets)
+    add_steps(connection, entry.owners.values())
 
 
 def _table(model: type[Base]) -> Table:

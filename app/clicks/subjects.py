@@ -25,17 +25,18 @@ class Subject:
     counts: RollUp
     facets: RollUp
     id: int
+    owner_id: int
 
 
 _LINK = RollUp(ClickCount.__table__, "link_id"), RollUp(ClickFacet.__table__, "link_id")
 _ACCOUNT = RollUp(AccountCount.__table__, "owner_id"), RollUp(AccountFacet.__table__, "owner_id")
 
 
-def of_link(link_id: int) -> Subject:
-    """The clicks of one link."""
-    return Subject(*_LINK, link_id)
+def of_link(link_id: int, owner_id: int) -> Subject:
+    """The clicks of one link of an account's."""
+    return Subject(*_LINK, link_id, owner_id)
 
 
 def of_account(owner_id: int) -> Subject:
     """The clicks of all links of an account, those among them that were deleted since."""
-    return Subject(*_ACCOUNT, owner_id)
+    return Subject(*_ACCOUNT, owner_id, owner_id)

@@ -46,6 +46,21 @@ def connections(service) -> Iterator[list[HTTPConnection]]:
         yield list(found.values())
 
 
+def counted(text: str, name: str) -> float:
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+def metrics(service: Service, connection: HTTPConnection | None = None) -> str:
+    text: str = service.call("GET", "/metrics", connection=connection).body.decode()
+    return text
+
+
+def stored_by_worker(service: Service) -> float:
+    url = f"http://{service.variables['WORKER_METRICS_BIND']}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return counted(answer.read().decode(), "slugline_clicks_ingested_total")
+
+
 def test_an_ended_session_is_over_in_every_process_at_once(service, connections):
     token = service.sign_up()
     for connection in connections:
@@ -81,13 +96,27 @@ def test_processes_share_the_limits(service, connections):
     assert statuses == [200] * CALLS + [429] * 2
 
 
-def test_metrics_speak_for_both_processes_and_the_worker_for_itself(service, connections):
-    def counted(text: str, name: str) -> float:
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+def test_a_click_that_the_worker_stored_shows_in_the_next_answer_of_every_process(service, connections):
+    token = service.sign_up()
+    code = service.link(token)
 
+    def told() -> list[int]:
+        path = f"/api/v1/links/{code}/stats"
+        answers = [service.call("GET", path, token=token, connection=one) for one in connections]
+        return [answer.json["totals"]["clicks"] for answer in answers]
+
+    for number in range(4):
+        assert told() == [number] * 2  # and now both remember it
+        before = stored_by_worker(service)
+        service.visit(code)
+        eventually(lambda before=before: stored_by_worker(service) > before)
+    assert told() == [4] * 2
+    assert 'slugline_cache_reads_total{cache="facets",outcome="hit"}' in metrics(service)
+
+
+def test_metrics_speak_for_both_processes_and_the_worker_for_itself(service, connections):
     def of_web(connection: HTTPConnection) -> float:
-        text = service.call("GET", "/metrics", connection=connection).body.decode()
-        return counted(text, "slugline_clicks_spooled_total")
+        return counted(metrics(service, connection), "slugline_clicks_spooled_total")
 
     code = service.link(service.sign_up("metrics@example.org"))
     before = of_web(connections[0])
@@ -95,9 +124,4 @@ def test_metrics_speak_for_both_processes_and_the_worker_for_itself(service, con
         assert service.visit(code, connection=connection).status == 302
     assert {of_web(connection) for connection in connections} == {before + 2}
 
-    def of_worker() -> float:
-        url = f"http://{service.variables['WORKER_METRICS_BIND']}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return counted(answer.read().decode(), "slugline_clicks_ingested_total")
-
-    eventually(lambda: of_worker() >= 2)
+    eventually(lambda: stored_by_worker(service) >= 2)

@@ -87,6 +87,8 @@ BAD = [
     ("SPOOL_LIMIT_BYTES", "10G"),
     ("SPOOL_FSYNC", "sometimes"),
     ("CLICKS_KEPT_DAYS", "-1"),
+    ("CACHE_BYTES", "-1"),
+    ("CACHE_BYTES", "8M"),
     ("CLICKS_KEPT_DAYS", "36501"),
     ("WEB_BIND", "nonsense"),
     ("WEB_BIND", "127.0.0.1"),

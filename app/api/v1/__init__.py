@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.api import fields
 from app.api.specification import ERRORS, HEADERS, SECURITY_SCHEMES, ErrorSchema
-from app.api.v1 import auth, batch, clicks, exports, linked_data, links, shorten, stats, users
+from app.api.v1 import auth, batch, cache, clicks, exports, linked_data, links, shorten, stats, users
 from app.api.v1.schemas.batch_input import ITEMS
 
 PREFIX = "/api/v1"
@@ -61,7 +61,7 @@ def init_app(app: Flask) -> None:
         api.spec.components.response(name, response)
     for schema in ITEMS.values():  # named where the kinds of items are told apart, by their names alone
         api.spec.components.schema(schema.__name__, schema=schema)
-    for module in (auth, users, shorten, links, batch, stats, exports, clicks):
+    for module in (auth, users, shorten, links, batch, stats, exports, clicks, cache):
         api.register_blueprint(module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}")
     app.register_blueprint(linked_data.contexts)
     app.extensions["openapi"] = {"v1": _document(api)}

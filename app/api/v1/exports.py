@@ -42,7 +42,7 @@ def export_stats(query: dict[str, Any], code: str) -> Response:
     has a `'` before it.
     """
     link = finding.own(current_principal().user_id, place(code, query.get("domain")))
-    return _file(link.code, subjects.of_link(link.id), query)
+    return _file(link.code, subjects.of_link(link.id, link.owner_id), query)
 
 
 @blueprint.get("/stats/export")

@@ -190,5 +190,5 @@ def _shown(links: Sequence[Link], embed: str | None) -> list[Link | WithClicks]:
     """The links, each with its totals where they are to be embedded."""
     if embed is None:
         return list(links)
-    totals = link_totals([link.id for link in links])
+    totals = link_totals({link.id: link.owner_id for link in links})
     return [WithClicks(link, totals[link.id]) for link in links]

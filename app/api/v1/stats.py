@@ -37,7 +37,7 @@ def get_stats(query: dict[str, Any], code: str) -> dict[str, Any]:
         "clicks": link_href(link, "v1_clicks.list_clicks"),
         "export": link_href(link, "v1_exports.export_stats"),
     }
-    return _answer(subjects.of_link(link.id), query, links)
+    return _answer(subjects.of_link(link.id, link.owner_id), query, links)
 
 
 @blueprint.get("/stats")

