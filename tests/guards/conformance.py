@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.guards.routes import METHODS, PREFIX, Route, paths
-from tests.making import URL
+from tests.making import URL, set_role
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -36,12 +36,13 @@ SPENDING = {
 
 
 class Stage:
-    """An application, somebody who calls it, and a good request for each route."""
+    """An application, somebody who may call all of it, and a good request for each route."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._numbers = itertools.count(1)
         self.resident = sign_up(app, "resident")
+        set_role(app, self.resident, "admin")
 
     def caller(self, route: Route) -> Caller:
         return sign_up(self._app, "guest") if name(route) in SPENDING else self.resident
@@ -308,7 +309,7 @@ class Column:
     spoilt: dict[str, Any] = field(default_factory=dict)
 
 
-LIMITED = {"LIMIT_USER": "1/minute", "LIMIT_ANONYMOUS": "1/minute"}
+LIMITED = {"LIMIT_ADMIN": "1/minute", "LIMIT_ANONYMOUS": "1/minute"}
 COLUMNS = (
     Column("HEAD", head, Spoilt(answered=["Content-Length"], method="HEAD")),
     Column("405 Allow", unanswered_method, Spoilt(answered=["Allow"])),
