@@ -4,7 +4,19 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Integer, String, cast, create_engine, func, insert, literal, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    String,
+    cast,
+    create_engine,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 
 from app.accounts.models import User
 from app.clicks.models import DayKey
@@ -28,11 +40,7 @@ def seed(url: str, links: int) -> None:
             connection.execute(insert(DayKey).values(key))
         number = select(cast(literal(1), BigInteger).label("i")).cte("number", recursive=True)
         number = number.union_all(select(number.c.i + 1).where(number.c.i < links))
-        place = number.c.i * _STEP % _CODES
-        code = literal("", String)
-        for digit in range(LENGTH):
-            index = place // len(ALPHABET) ** digit % len(ALPHABET) + 1
-            code = code + func.substr(literal(ALPHABET, String), cast(index, Integer), 1, type_=String)
+        code = code_of(number.c.i)
         target = literal("https://example.org/articles/", String) + cast(number.c.i, String)
         rows = select(code, target, literal(1), literal(now), literal(now))
         connection.execute(insert(Link).from_select(["code", "url", "owner_id", *times], rows))
@@ -40,6 +48,16 @@ def seed(url: str, links: int) -> None:
         sqlite = engine.dialect.name == "sqlite"
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)" if sqlite else "VACUUM ANALYZE links"))
     engine.dispose()
+
+
+def code_of(number: ColumnElement[int]) -> ColumnElement[str]:
+    """The code of each link, all different and in no order."""
+    place = number * _STEP % _CODES
+    code: ColumnElement[str] = literal("", String)
+    for digit in range(LENGTH):
+        index = place // len(ALPHABET) ** digit % len(ALPHABET) + 1
+        code = code + func.substr(literal(ALPHABET, String), cast(index, Integer), 1, type_=String)
+    return code
 
 
 def write_codes(path: Path, links: int, asked: int) -> None:

@@ -18,11 +18,11 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
-from app import caching, create_app, database
+from app import caching, create_app, database, keyset
 from app.clicks import facets, history, periods, subjects
 from app.clicks.stats import link_totals, stats
 from app.extensions import db
-from app.keyset import Position
+from app.keyset import Edge
 from bench.filling import END, START, fill
 from bench.measuring import percentile, timed
 from config import load
@@ -48,7 +48,7 @@ class Reading:
     path: str
 
 
-def readings(link_id: int, owner_id: int, deep: Callable[[], tuple[Position, str]]) -> Iterator[Reading]:
+def readings(link_id: int, owner_id: int, deep: Callable[[], tuple[Edge, str]]) -> Iterator[Reading]:
     """What is measured."""
     link, account = subjects.of_link(link_id, owner_id), subjects.of_account(owner_id)
     cases = (
@@ -122,14 +122,14 @@ def _stats(subject: subjects.Subject, begin: datetime, asked: dict[str, str]) ->
     return call
 
 
-def _page(link_id: int, after: Position | None) -> object:
-    return history.page(link_id, None, None, after, PAGE)
+def _page(link_id: int, edge: Edge | None) -> object:
+    return keyset.fetch(db.session(), history.clicks(link_id, None, None), PAGE, edge)
 
 
-def _middle(caller: Caller, link_id: int) -> tuple[Position, str]:
+def _middle(caller: Caller, link_id: int) -> tuple[Edge, str]:
     """Where the page in the middle of all clicks begins, as the noun and as a client names it."""
     middle = START + (END - START) / 2
-    found = history.page(link_id, None, middle, None, PAGE)
+    found = keyset.fetch(db.session(), history.clicks(link_id, None, middle), PAGE)
     to = urlencode({"to": middle.isoformat()})
     cursor = caller.get(f"/links/busy/clicks?{to}").json["page"]["next_cursor"]
     assert found.next is not None

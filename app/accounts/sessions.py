@@ -19,7 +19,7 @@ from app.accounts.users import email_key
 from app.errors import AppError, InvalidToken, NotFound
 from app.extensions import db
 from app.ids import opaque_id
-from app.keyset import Order, Page, Position, fetch
+from app.keyset import Key, Listing
 
 KEPT_AFTER_END = timedelta(days=7)
 
@@ -117,13 +117,11 @@ def sign_out(token: str) -> None:
         raise InvalidToken("The session has ended.")
 
 
-def live(user_id: int, after: Position | None, limit: int) -> Page[Session]:
-    """A page of the user's sessions that are neither ended nor expired, the latest first."""
-    query = select(Session).where(
-        Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > clock.now()
-    )
-    order = Order((Session.created_at.expression, Session.public_id.expression), descending=True)
-    return fetch(db.session(), query, order, after, limit)
+def live(user_id: int) -> Listing[Session]:
+    """The user's sessions that are neither ended nor expired, the latest first."""
+    conditions = [Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > clock.now()]
+    order = (Key(Session.created_at.expression, descending=True), Key(Session.id.expression, descending=True))
+    return Listing(Session, conditions, order)
 
 
 def end(user_id: int, public_id: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from flask import Request, request
 from marshmallow import RAISE, Schema, ValidationError, fields
+from webargs.fields import DelimitedList
 from webargs.flaskparser import FlaskParser
 
 from app.api import negotiation
@@ -25,8 +26,9 @@ class Parser(FlaskParser):
         return strict_json.parse(req.get_data())
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
+        several = {field.data_key or name for name, field in schema.fields.items() if _repeats(field)}
         for name, values in req.args.lists():
-            if len(values) > 1 and not isinstance(schema.fields.get(name), fields.List):
+            if len(values) > 1 and name not in several:
                 raise ValidationFailed.of([FieldError(name[:100], "This parameter stands twice.")])
         return super().load_querystring(req, schema)
 
@@ -45,6 +47,11 @@ def refuse_query_parameters() -> None:
     """For routes that take none. Raises ValidationFailed naming each."""
     if request.args:
         raise ValidationFailed.of(FieldError(name[:100], "Unknown parameter.") for name in request.args)
+
+
+def _repeats(field: fields.Field[Any]) -> bool:
+    """Whether the parameter may stand more than once, each time with one item."""
+    return isinstance(field, fields.List) and not isinstance(field, DelimitedList)
 
 
 def _flatten(messages: Any, path: str = "") -> Iterator[FieldError]:

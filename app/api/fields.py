@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
+from webargs.fields import DelimitedList
 
 from app.clicks import periods
 
@@ -76,6 +78,36 @@ class QueryWhole(fields.Integer):
         if not re.fullmatch(r"[0-9]{1,10}", str(value), re.ASCII):
             raise self.make_error("invalid", input="value")
         return int(value)
+
+
+class Names(DelimitedList):
+    """Some of `known` in a query string, separated by commas, none of them twice: a list of them."""
+
+    def __init__(self, known: Sequence[str], **kwargs: Any) -> None:
+        metadata = {"uniqueItems": True, **kwargs.pop("metadata", {})}
+        inner = fields.String(validate=validate.OneOf(known))
+        most = validate.Length(min=1, max=len(known))
+        super().__init__(inner, validate=most, metadata=metadata, **kwargs)
+        self._known = known
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        names = str(value).split(",")
+        if not set(names) <= set(self._known):
+            raise ValidationError(f"Must be some of {', '.join(self._known)}, separated by commas.")
+        if len({self._key(name) for name in names}) < len(names):
+            raise ValidationError("A name stands twice.")
+        return names
+
+    def _key(self, name: str) -> str:
+        """What may stand once."""
+        return name
+
+
+class Sort(Names):
+    """Names to sort by, the first of them counting most, each with `-` for the other direction."""
+
+    def _key(self, name: str) -> str:
+        return name.removeprefix("-")
 
 
 class Time(fields.Field[datetime]):

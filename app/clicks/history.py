@@ -2,23 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
-
-from app import keyset
 from app.clicks.models import Click
-from app.extensions import db
-from app.keyset import Order, Page, Position
+from app.keyset import Key, Listing
 
-_NEWEST_FIRST = Order((Click.at.expression, Click.id.expression), descending=True)
+_NEWEST_FIRST = (
+    Key(Click.at.expression, descending=True),
+    Key(Click.id.expression, descending=True),
+)
 
 
-def page(
-    link_id: int, start: datetime | None, end: datetime | None, after: Position | None, limit: int
-) -> Page[Click]:
-    """One page of a link's clicks from `start` to before `end`, newest first; None leaves a side open."""
-    query = select(Click).where(Click.link_id == link_id)
+def clicks(link_id: int, start: datetime | None, end: datetime | None) -> Listing[Click]:
+    """A link's clicks from `start` to before `end`, newest first; None leaves a side open."""
+    conditions = [Click.link_id == link_id]
     if start is not None:
-        query = query.where(Click.at >= start)
+        conditions.append(Click.at >= start)
     if end is not None:
-        query = query.where(Click.at < end)
-    return keyset.fetch(db.session(), query, _NEWEST_FIRST, after, limit)
+        conditions.append(Click.at < end)
+    return Listing(Click, conditions, _NEWEST_FIRST)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from app import database
 from app.errors import NotFound
@@ -15,11 +16,13 @@ from app.links.short_urls import Place
 
 def shown() -> Select[Link]:
     """Links with what their representation needs, in two statements however many they are."""
-    return select(Link).options(
-        joinedload(Link.owner, innerjoin=True),
-        joinedload(Link.domain, innerjoin=True),
-        selectinload(Link.tags),
-    )
+    return select(Link).options(*representation())
+
+
+def representation(*, with_tags: bool = True) -> list[ORMOption]:
+    """What of a link's surroundings is loaded with it to be shown; the tags take a statement of their own."""
+    joined = [joinedload(Link.owner, innerjoin=True), joinedload(Link.domain, innerjoin=True)]
+    return [*joined, selectinload(Link.tags)] if with_tags else [*joined]
 
 
 def own(owner_id: int, place: Place) -> Link:

@@ -62,6 +62,7 @@ class Link(Base):
         CheckConstraint("starts_at < expires_at", name="period"),
         Index(None, "owner_id", "created_at"),
         Index(None, "owner_id", "updated_at"),
+        Index(None, "owner_id", "code"),
         Index(None, "deleted_at"),
     )
 

@@ -12,9 +12,9 @@ from app.accounts.users import EmailTaken, RegistrationClosed
 from app.api import pagination
 from app.api.access import bearer_token, current_principal, public, signed_in, token_bearer
 from app.api.blueprint import Blueprint, raises
-from app.api.pagination import PAGES, PageQuery
+from app.api.pagination import PAGES
 from app.api.specification import path_id
-from app.api.v1.schemas.auth import Login, Register, SessionList, Tokens
+from app.api.v1.schemas.auth import Login, Register, SessionList, SessionListQuery, Tokens
 from app.api.v1.schemas.users import UserOut
 from app.web.proxy import client_address
 
@@ -79,15 +79,14 @@ def logout() -> None:
 
 @blueprint.get("/sessions")
 @signed_in
-@blueprint.arguments(PageQuery, location="query")
+@blueprint.arguments(SessionListQuery, location="query")
 @blueprint.response(200, SessionList, headers=PAGES)
 def list_sessions(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """List the caller's sessions.
 
     The latest first, with device, network and times; `current` marks the one that asks.
     """
-    page = sessions.live(current_principal().user_id, pagination.position(query), query["limit"])
-    return pagination.answer(page, list(page.items), query)
+    return pagination.answer(sessions.live(current_principal().user_id), query)
 
 
 @blueprint.delete("/sessions")

@@ -25,6 +25,5 @@ def list_clicks(query: dict[str, Any], code: str) -> tuple[dict[str, Any], dict[
     is none.
     """
     link = finding.own(current_principal().user_id, place(code, query.get("domain")))
-    after = pagination.position(query)
-    page = history.page(link.id, query.get("start"), query.get("end"), after, query["limit"])
-    return pagination.answer(page, list(page.items), query)
+    clicks = history.clicks(link.id, query.get("start"), query.get("end"))
+    return pagination.answer(clicks, query)

@@ -82,11 +82,15 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """List one's links.
 
     Follow `_links.next` until there is none: the list neither repeats nor skips a link while others come and go.
+    `_links.prev` leads back. With `fields`, `_links` of an item are shown only when they are named, `clicks` without
+    `embed`.
     """
     filters = Filters(**{field.name: query.get(field.name) for field in fields_of(Filters)})
-    after = pagination.position(query)
-    page = listing.page(current_principal(), filters, query["sort"], after, query["limit"])
-    return pagination.answer(page, _shown(page.items, query.get("embed")), query)
+    chosen = query.get("chosen")
+    embed = "clicks" in chosen if chosen else "embed" in query
+    tagged = not chosen or "tags" in chosen
+    found = listing.links(current_principal(), filters, query["sort"], with_tags=tagged)
+    return pagination.answer(found, query, lambda links: _shown(links, "clicks" if embed else None))
 
 
 @blueprint.get("/<code>", parameters=CODE)

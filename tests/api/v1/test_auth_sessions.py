@@ -51,7 +51,17 @@ def test_sessions_come_page_by_page(alice: Caller) -> None:
     assert (len(first["items"]), first["page"]["has_more"]) == (2, True)
     rest = alice.get(first["_links"]["next"]["href"].removeprefix("/api/v1")).json
     assert [item["current"] for item in rest["items"]] == [True]
-    assert rest["page"] == {"limit": 2, "next_cursor": None, "has_more": False}
+    assert (rest["page"]["next_cursor"], rest["page"]["has_more"]) == (None, False)
+    back = alice.get(rest["_links"]["prev"]["href"].removeprefix("/api/v1")).json
+    assert back["items"] == first["items"]
+
+
+def test_sessions_are_counted_trimmed_and_numbered(alice: Caller) -> None:
+    sign_in_again(alice)
+    answer = alice.get("/auth/sessions?fields=current,device&include_total=true&limit=1&page=2").json
+    assert answer["items"] == [{"current": True, "device": answer["items"][0]["device"]}]
+    assert answer["page"]["total"] == 2
+    assert alice.get("/auth/sessions?fields=id,refresh_jti").json["error"]["field"] == "fields"
 
 
 def test_ended_session_is_401_for_its_holder_and_gone_from_the_list(alice: Caller) -> None:

@@ -66,7 +66,7 @@ def test_clicks_come_newest_first_with_what_is_known(app: Flask, alice: Caller) 
             "address": "193.99.144.0/24",
         },
     ]
-    assert answer.json["page"] == {"limit": 20, "next_cursor": None, "has_more": False}
+    assert answer.json["page"] == {"limit": 20, "next_cursor": None, "prev_cursor": None, "has_more": False}
     assert alice.call("HEAD", "/links/seen/clicks").status_code == 200
 
 
@@ -89,6 +89,18 @@ def test_range_includes_its_beginning_and_not_its_end(app: Flask, alice: Caller)
     assert queries(alice, "/links/seen/clicks?from=2026-04-01T14:04:00%2B02:00") == ["4"]
     assert queries(alice, "/links/seen/clicks?to=2026-04-01T12:00:00Z") == []
     assert queries(alice, "/links/seen/clicks?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&limit=100")
+
+
+def test_pages_lead_back_and_by_number_and_show_what_is_asked_for(app: Flask, alice: Caller) -> None:
+    make_link(alice, code="seen")
+    put(app, "seen", *({"query": f"{n}"} for n in range(5)))
+    first = alice.get("/links/seen/clicks?limit=2&fields=query&include_total=true")
+    assert first.json["items"] == [{"query": "4"}, {"query": "3"}]
+    assert first.json["page"]["total"] == 5
+    second = follow(alice, first.json["_links"]["next"]["href"])
+    assert follow(alice, second.json["_links"]["prev"]["href"]).json["items"] == first.json["items"]
+    assert alice.get("/links/seen/clicks?limit=2&page=2&fields=query").json["items"] == second.json["items"]
+    assert alice.get("/links/seen/clicks?fields=visitor").json["error"]["field"] == "fields"
 
 
 def test_other_links_are_not_listed(app: Flask, alice: Caller) -> None:

@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, pre_dump
 from app.accounts.models import Session
 from app.api.access import current_principal
 from app.api.fields import Text, Time
-from app.api.pagination import Href, PageSchema
+from app.api.pagination import Items, PageHrefs, PageQuery, PageSchema, chosen_from
 
 
 class Register(Schema):
@@ -61,6 +61,12 @@ class SessionOut(Schema):
 class SessionList(Schema):
     """The caller's sessions, the latest first."""
 
-    items = fields.List(fields.Nested(SessionOut), required=True)
+    items = Items(SessionOut)
     page = fields.Nested(PageSchema, required=True)
-    _links = fields.Dict(keys=fields.String(), values=fields.Nested(Href), required=True)
+    _links = fields.Nested(PageHrefs, required=True)
+
+
+class SessionListQuery(PageQuery):
+    """Which page, and what of it."""
+
+    chosen = chosen_from(SessionOut)

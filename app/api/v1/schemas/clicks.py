@@ -3,15 +3,8 @@
 from marshmallow import Schema, fields
 
 from app.api.fields import Time
-from app.api.pagination import Href, PageQuery, PageSchema
+from app.api.pagination import Items, PageHrefs, PageQuery, PageSchema, chosen_from
 from app.api.v1.schemas.links import DomainQuery
-
-
-class ClickListQuery(PageQuery, DomainQuery):
-    """Of which link, and which time."""
-
-    start = Time(data_key="from", metadata={"description": "Clicks at this time or later."})
-    end = Time(data_key="to", metadata={"description": "Clicks before this time."})
 
 
 class ClickOut(Schema):
@@ -38,11 +31,14 @@ class ClickOut(Schema):
 class ClickList(Schema):
     """A page of clicks, newest first."""
 
-    items = fields.List(fields.Nested(ClickOut), required=True)
+    items = Items(ClickOut)
     page = fields.Nested(PageSchema, required=True)
-    _links = fields.Dict(
-        keys=fields.String(),
-        values=fields.Nested(Href),
-        required=True,
-        metadata={"description": "self, next"},
-    )
+    _links = fields.Nested(PageHrefs, required=True)
+
+
+class ClickListQuery(PageQuery, DomainQuery):
+    """Of which link, and which time."""
+
+    start = Time(data_key="from", metadata={"description": "Clicks at this time or later."})
+    end = Time(data_key="to", metadata={"description": "Clicks before this time."})
+    chosen = chosen_from(ClickOut)

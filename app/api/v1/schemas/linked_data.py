@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields
 
+from app.api.pagination import Items
 from app.api.v1.schemas.links import LinkList, LinkOut
 
 
@@ -36,4 +37,4 @@ class LinkedLink(Whole, LinkNode):
 class LinkedList(Whole, Node, LinkList):
     """A page of links as linked data."""
 
-    items = fields.List(fields.Nested(LinkNode), required=True)
+    items = Items(LinkNode)

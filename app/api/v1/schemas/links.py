@@ -1,5 +1,6 @@
 """Wire shapes of links on their way out, and the parameters that choose them."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,29 +8,13 @@ from flask import url_for
 from marshmallow import Schema, fields, pre_dump, validate
 
 from app import clock
-from app.api.fields import ShownObject, Text, Time
-from app.api.pagination import Href, PageQuery, PageSchema
+from app.api.fields import ShownObject, Sort, Text, Time
+from app.api.pagination import Href, Items, PageHrefs, PageQuery, PageSchema, chosen_from
 from app.api.v1.schemas.link_input import REDIRECT_STATUSES, Label
 from app.clicks.stats import Totals
 from app.links import listing, short_urls, tagging
 from app.links.models import DEFAULT_DOMAIN_ID, Link
 from app.links.states import State, state_of
-
-# What a link's row says as it stands.
-_COLUMNS = (
-    "code",
-    "url",
-    "title",
-    "notes",
-    "redirect_status",
-    "forward_query",
-    "enabled",
-    "starts_at",
-    "expires_at",
-    "max_clicks",
-    "created_at",
-    "updated_at",
-)
 
 
 @dataclass(frozen=True)
@@ -88,21 +73,20 @@ class LinkOut(Schema):
     @pre_dump
     def _flat(self, shown: "Link | WithClicks", **_kwargs: Any) -> dict[str, Any]:
         if isinstance(shown, WithClicks):
-            return {**_representation(shown.link), "clicks": shown.clicks}
-        return _representation(shown)
+            return {**_representation(shown.link, self.fields), "clicks": shown.clicks}
+        return _representation(shown, self.fields)
+
+
+class LinkItem(LinkOut):
+    """A link in a list; with `fields` those alone."""
 
 
 class LinkList(Schema):
     """A page of links."""
 
-    items = fields.List(fields.Nested(LinkOut), required=True)
+    items = Items(LinkItem)
     page = fields.Nested(PageSchema, required=True)
-    _links = fields.Dict(
-        keys=fields.String(),
-        values=fields.Nested(Href),
-        required=True,
-        metadata={"description": "self, next"},
-    )
+    _links = fields.Nested(PageHrefs, required=True)
 
 
 class DomainQuery(Schema):
@@ -146,11 +130,15 @@ class LinkListQuery(PageQuery):
         least=1,
         metadata={"description": "For managers: a user's id, or `all`. By default one's own links."},
     )
-    sort = fields.String(
-        load_default="-created_at",
-        validate=validate.OneOf(listing.SORTS),
-        metadata={"description": "By what; `-`: from the last to the first."},
+    sort = Sort(
+        listing.SORTS,
+        load_default=["-created_at"],
+        metadata={
+            "description": "By what, the first counting most; `-`: from the last to the first. Each once: "
+            "`-created_at,code`. Text in the order of its code points, no title as an empty one."
+        },
     )
+    chosen = chosen_from(LinkOut)
     embed = fields.String(
         validate=validate.OneOf(["clicks"]),
         metadata={"description": "What to add to each link."},
@@ -163,25 +151,36 @@ def link_href(link: Link, endpoint: str = "v1_links.get_link") -> str:
     return url_for(endpoint, code=link.code, domain=domain)
 
 
-def _representation(link: Link) -> dict[str, Any]:
-    state = state_of(link, clock.now())
+def _representation(link: Link, names: Iterable[str]) -> dict[str, Any]:
+    """The fields of these names; what is not asked for is not worked out. `clicks` are not the link's own."""
     return {
-        **{name: getattr(link, name) for name in _COLUMNS},
-        "domain": short_urls.host_of(link.domain),
-        "short_url": short_urls.short_url(link),
-        "tags": tagging.names(link),
-        "has_password": link.password_hash is not None,
-        "status": state,
-        "owner": link.owner.public_id,
-        "_links": _hrefs(link, state),
+        name: _COMPUTED[name](link) if name in _COMPUTED else getattr(link, name)
+        for name in names
+        if name != "clicks"
     }
 
 
-def _hrefs(link: Link, state: State) -> dict[str, dict[str, str]]:
+def _state(link: Link) -> State:
+    return state_of(link, clock.now())
+
+
+def _hrefs(link: Link) -> dict[str, dict[str, str]]:
     """Only what answers: a deleted link is nowhere to be read but in the list of deleted ones."""
     if link.deleted_at is not None:
         return {"self": {"href": url_for("v1_links.list_links", status=State.DELETED.value)}}
     links = {"self": link_href(link), "stats": link_href(link, "v1_stats.get_stats")}
-    if state is State.ACTIVE:
+    if _state(link) is State.ACTIVE:
         links["short"] = short_urls.short_url(link)
     return {name: {"href": href} for name, href in links.items()}
+
+
+# What a link's row does not say as it stands.
+_COMPUTED: dict[str, Callable[[Link], Any]] = {
+    "domain": lambda link: short_urls.host_of(link.domain),
+    "short_url": short_urls.short_url,
+    "tags": tagging.names,
+    "has_password": lambda link: link.password_hash is not None,
+    "status": _state,
+    "owner": lambda link: link.owner.public_id,
+    "_links": _hrefs,
+}

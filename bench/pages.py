@@ -1,0 +1,189 @@
+"""What a page of a list costs at its beginning and far inside: ``python -m bench.pages``
+
+A million links of one account, a third of them without a title and the others with few different ones, made in bursts
+of ten a second. The pages hold ten links; page 10,000 is reached by cursor, from before it and from behind it, as a
+client does, and by OFFSET for the contrast.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+)
+from werkzeug.test import TestResponse
+
+from app import create_app, database, keyset
+from app.accounts.principals import Principal
+from app.extensions import db
+from app.keyset import Edge, Listing
+from app.links import listing
+from app.links.listing import Filters
+from app.links.models import Link
+from bench.measuring import percentile, timed
+from bench.seeding import code_of
+from config import load
+from tests.conftest import Caller, environment, sign_up
+from tests.making import internal_id, set_role
+from tests.service import new_database
+
+LINKS = 1_000_000
+SIZE = 10
+DEEP = 10_000  # a page's number
+SORTS = ("-created_at", "code", "title", "-created_at,code")
+HEADER = (
+    f"  {'sort':<18}{'page 1':>9}{'10,000':>9}{'ratio':>7}{'back':>9}{'OFFSET':>9}{'ratio':>7}"
+    f"{'req. 1':>9}{'10,001':>9}{'ratio':>7}{'total':>9}"
+)
+_START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Somebody with many links."""
+
+    app: Flask
+    caller: Caller
+    owner_id: int
+    times: int
+
+    def row(self, sort: str) -> str:
+        """Medians in milliseconds: of the noun's call on each page, and of whole requests."""
+        found = self._listing(sort)
+        first = self._noun(found)
+        deep = self._noun(found, self._edge(found, (DEEP - 1) * SIZE, backward=False))
+        back = self._noun(found, self._edge(found, DEEP * SIZE, backward=True))
+        offset = self._noun(found, skip=(DEEP - 1) * SIZE)
+        path = f"/links?sort={sort}"
+        cursor = self._get(f"{path}&limit=100&page={DEEP * SIZE // 100}").json["page"]["next_cursor"]
+        requests = [self._request(f"{path}&limit={SIZE}{more}") for more in ("", f"&cursor={cursor}")]
+        counted = timed(lambda: keyset.total(db.session(), found), 1)[0] * 1000
+        db.session.remove()
+        figures = (
+            first,
+            deep,
+            deep / first,
+            back,
+            offset,
+            offset / first,
+            *requests,
+            requests[1] / requests[0],
+        )
+        widths = (9.2, 9.2, 7.1, 9.2, 9.1, 7.1, 9.1, 9.1, 7.1)
+        shown = "".join(f"{figure:>{width}f}" for figure, width in zip(figures, widths, strict=True))
+        return f"  {sort:<18}{shown}{counted:>9.1f}"
+
+    def _listing(self, sort: str) -> Listing[Link]:
+        principal = Principal(self.owner_id, self.caller.id, "admin", 0, "")
+        return listing.links(principal, Filters(), sort.split(","))
+
+    def _edge(self, found: Listing[Link], rows: int, *, backward: bool) -> Edge:
+        """Where the page begins that is so many rows inside, or ends."""
+        page = keyset.fetch(db.session(), found, 1, skip=rows if backward else rows - 1)
+        edge = page.prev if backward else page.next
+        db.session.remove()
+        assert edge is not None
+        return edge
+
+    def _noun(self, found: Listing[Link], edge: Edge | None = None, skip: int = 0) -> float:
+        return self._median(lambda: keyset.fetch(db.session(), found, SIZE, edge, skip))
+
+    def _median(self, read: Callable[[], object]) -> float:
+        def call() -> None:
+            database.make_read_only(db.session())
+            read()
+            db.session.remove()
+
+        timed(call, 3)  # caches warm
+        return percentile(timed(call, self.times), 0.5) * 1000
+
+    def _request(self, path: str) -> float:
+        timed(lambda: self._get(path), 3)
+        return percentile(timed(lambda: self._get(path), self.times), 0.5) * 1000
+
+    def _get(self, path: str) -> TestResponse:
+        answer = self.caller.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+
+def measure(engine: str, links: int, times: int) -> Iterator[str]:
+    """The table's rows for one engine."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pages-")))
+        url = stack.enter_context(new_database(engine, folder))
+        app = create_app(load(environment(url, folder)))
+        caller = sign_up(app, "ada")
+        set_role(app, caller, "admin")
+        owner_id = internal_id(app, caller)
+        with app.app_context():
+            stack.callback(db.engine.dispose)
+            began = time.perf_counter()
+            with database.writing() as connection:
+                fill(connection, owner_id, links)
+            _settle(engine)
+            yield f"{engine}, {links:,} links (filled in {time.perf_counter() - began:.0f} s)"
+            bench = Bench(app, caller, owner_id, times)
+            yield from (bench.row(sort) for sort in SORTS)
+
+
+def fill(connection: Connection, owner_id: int, links: int) -> None:
+    """Add so many links."""
+    number = select(cast(literal(1), BigInteger).label("i")).cte("number", recursive=True)
+    number = number.union_all(select(number.c.i + 1).where(number.c.i < links))
+    i = number.c.i
+    title = case((i % 3 == 0, null()), else_=literal("Title ", String) + cast(i * 7_919 % 5_000, String))
+    created, updated = (_time(connection, _START + seconds) for seconds in (i // 10, i * 104_729 % links))
+    target = literal("https://example.org/articles/", String) + cast(i, String)
+    rows = select(code_of(i), target, title, literal(owner_id), created, updated)
+    names = ["code", "url", "title", "owner_id", "created_at", "updated_at"]
+    connection.execute(insert(Link).from_select(names, rows))
+
+
+def _time(connection: Connection, seconds: ColumnElement[int]) -> ColumnElement[datetime]:
+    if connection.dialect.name == "postgresql":
+        return func.to_timestamp(seconds)
+    return func.strftime("%Y-%m-%d %H:%M:%S.000000", seconds, "unixepoch", type_=String)
+
+
+def _settle(engine: str) -> None:
+    """What autovacuum does on PostgreSQL by itself, a minute later."""
+    if engine == "postgresql":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    parser.add_argument("--links", type=int, default=LINKS)
+    parser.add_argument("--times", type=int, default=30, help="readings of each page")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], help="one engine instead of both")
+    options = parser.parse_args()
+    sys.stdout.write(f"medians in milliseconds\n{HEADER}\n")
+    for engine in [options.database] if options.database else ["sqlite", "postgresql"]:
+        for line in measure(engine, options.links, options.times):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
