@@ -134,8 +134,9 @@ class LinkListQuery(PageQuery):
         listing.SORTS,
         load_default=["-created_at"],
         metadata={
+            "default": ["-created_at"],
             "description": "By what, the first counting most; `-`: from the last to the first. Each once: "
-            "`-created_at,code`. Text in the order of its code points, no title as an empty one."
+            "`-created_at,code`. Text in the order of its code points, no title as an empty one.",
         },
     )
     chosen = chosen_from(LinkOut)
