@@ -111,7 +111,7 @@ class Bench:
         return f"  {sort:<18}" + "".join(f"{figure:>9.1f}" for figure in (*figures, counted))
 
     def _medians(self, calls: Sequence[Callable[[], object]]) -> list[float]:
-        """The calls take turns, so that a busy second of the machine hits all of them; the first three are to warm."""
+        """The calls take turns, so that a busy second of the machine hits all of them; the first three warm."""
         rounds = [[timed(call, 1)[0] for call in calls] for _ in range(3 + self.times)]
         return [percentile(seconds, 0.5) * 1000 for seconds in zip(*rounds[3:], strict=True)]
 

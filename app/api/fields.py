@@ -86,7 +86,7 @@ class Names(DelimitedList):
     def __init__(self, known: Sequence[str], **kwargs: Any) -> None:
         metadata = {"uniqueItems": True, **kwargs.pop("metadata", {})}
         inner = fields.String(validate=validate.OneOf(known))
-        most = validate.Length(min=1, max=len(known))
+        most = validate.Length(min=1, max=len({self._key(name) for name in known}))
         super().__init__(inner, validate=most, metadata=metadata, **kwargs)
         self._known = known
 
