@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Caller, sign_up
+from tests.making import set_role
 from tests.sharing import shared
 
 
@@ -18,4 +19,7 @@ def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def resident(house: Flask) -> Caller:
-    return sign_up(house, "resident")
+    """An admin, whom no route refuses."""
+    caller = sign_up(house, "resident")
+    set_role(house, caller, "admin")
+    return caller

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from tests.conftest import Caller
+from tests.conftest import Caller, sign_up
 from tests.guards.routes import PREFIX, Route, api_routes
 from tests.security.test_tokens import assert_refused
 
@@ -46,6 +46,6 @@ def test_refresh_token_is_no_access_token(house: Flask, resident: Caller, route:
 
 
 @pytest.mark.parametrize("route", [r for r in api_routes() if r.access.role != "user"], ids=str)
-def test_role_below_the_mark_is_forbidden(resident: Caller, route: Route) -> None:
-    answer = resident.call(route.method, route.path.removeprefix(PREFIX))
+def test_role_below_the_mark_is_forbidden(house: Flask, route: Route) -> None:
+    answer = sign_up(house, "user").call(route.method, route.path.removeprefix(PREFIX))
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "FORBIDDEN")

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 from app.web import headers
 from tests.conftest import Caller, sign_up
 from tests.guards.routes import METHODS, PREFIX, Route, api_routes, paths
-from tests.making import set_role
 
 ROUTES = api_routes()
 WITH_BODY = [route for route in ROUTES if route.takes_body]
@@ -39,14 +38,6 @@ MALFORMED: dict[str, bytes] = {
     "NUL": b"\x00",
 }
 NO_OBJECT = [b"[]", b"null", b"1", b'"text"', b"true", b'[{"url": 1}]']
-
-
-@pytest.fixture(scope="module")
-def resident(house: Flask) -> Caller:
-    """An admin, whom no route refuses."""
-    caller = sign_up(house, "resident")
-    set_role(house, caller, "admin")
-    return caller
 
 
 def assert_one_shape(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
