@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec migrations-check certificate clean
+.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec spec-check migrations-check certificate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ smoke: ## The main job against a running Slugline: BASE=https://go.example.org
 
 spec: $(VENV)/development .env ## Write openapi.json anew from the code
 	@$(BIN)/flask spec > openapi.json.new && mv openapi.json.new openapi.json
+
+spec-check: $(VENV)/development ## openapi.json only grew since each version of it that main has had
+	@$(BIN)/python -m tests.contract.promise
 
 lock: $(VENV)/development ## Lock the requirements anew (ARGS=--upgrade for newer versions)
 	@$(LOCK) $(ARGS) requirements.in -o requirements.txt

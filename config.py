@@ -272,6 +272,7 @@ class Config:
         self.WORKER_METRICS_BIND = env.text("WORKER_METRICS_BIND", "")
         if self.WORKER_METRICS_BIND and not _is_address(self.WORKER_METRICS_BIND):
             raise BadSetting("WORKER_METRICS_BIND must be host:port")
+        self.SUNSET_ENFORCED = env.flag("SUNSET_ENFORCED", False)
         self.SECURITY_CONTACT = env.text("SECURITY_CONTACT", "")
         if not re.fullmatch(r"((mailto:|https://)[!-~]+)?", self.SECURITY_CONTACT):
             raise BadSetting("SECURITY_CONTACT must begin with mailto: or https://")

@@ -1,4 +1,4 @@
-"""Pages for people and crawlers: Swagger UI at /docs, the specification, robots.txt, security.txt."""
+"""Pages for people and crawlers: Swagger UI at /docs, robots.txt, security.txt."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,7 +6,7 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 
 from app import clock
 from app.errors import AppError, NotFound
@@ -55,16 +55,6 @@ def swagger_asset(name: str) -> Response:
         raise NotFound()
     response = _file(_distribution(), name)
     response.headers["Cache-Control"] = "public, max-age=86400"
-    return response
-
-
-@blueprint.get("/api/v1/openapi.json")
-def openapi() -> Response:
-    """The specification that a test holds against the committed `openapi.json`; revalidated by its ETag."""
-    response = jsonify(current_app.extensions["openapi"]["v1"])
-    response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
-    response.make_conditional(request)
     return response
 
 

@@ -106,6 +106,12 @@ class Conflict(AppError):
     status, code, message = 409, "CONFLICT", "The resource changed at the same time; read it and try again."
 
 
+class Gone(AppError):
+    """410: the call has passed its sunset (`app.api.deprecation`)."""
+
+    status, code, message = 410, "GONE", "This call has ended; Link names its successor."
+
+
 class PreconditionFailed(AppError):
     status, code, message = 412, "PRECONDITION_FAILED", "The resource is not what the request takes it for."
 

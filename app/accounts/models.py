@@ -1,6 +1,6 @@
-"""Users, their sessions (refresh-token families), and counted guesses at secrets."""
+"""Users, their sessions (refresh-token families), counted guesses at secrets and uses of deprecated calls."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -77,3 +77,17 @@ class Guess(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     count: Mapped[int]
     resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class DeprecatedUse(Base):
+    """How often a caller made a deprecated call on a UTC day; `caller` is a user's public id or "anonymous"."""
+
+    __tablename__ = "deprecated_uses"
+    __table_args__ = (Index(None, "day"), {"sqlite_with_rowid": False})
+
+    caller: Mapped[str] = mapped_column(String(40), primary_key=True)
+    operation: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """As the specification names it: `GET /api/v1/links/{code}`."""
+    day: Mapped[date] = mapped_column(primary_key=True)
+    uses: Mapped[int] = mapped_column(BigId)
+    last_at: Mapped[datetime] = mapped_column(UTCDateTime)

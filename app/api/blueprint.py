@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import flask_smorest
 from marshmallow import Schema
 
-from app.api import negotiation
+from app.api import deprecation, negotiation
 from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
 from app.api.idempotency import refuse_key
@@ -51,7 +51,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             raise TypeError("a route needs a view")
         guarded = committed(_guarded(view_func, access_of(view_func)))
         describe(guarded, access_of(view_func), rule, options.get("methods", ()))
-        options["tags"] = options.get("tags") or [self.name.removeprefix("v1_")]
+        options["tags"] = options.get("tags") or [self.name.partition("_")[2]]
         super().add_url_rule(rule, endpoint, guarded, **options)
 
     def get(self, rule: str, **options: Any) -> Decorator:
@@ -114,6 +114,7 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
         p["in"] == "query" for p in getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
     )
 
+    mark = deprecation.deprecation_of(view)
     offers = negotiation.offered(view)
 
     @wraps(view)
@@ -121,6 +122,8 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
         enforce(access)
         if access.kind != "session":
             refuse_key()
+        if mark:
+            deprecation.enforce(mark)
         if offers:
             negotiation.choose(offers)
         if not takes_query:

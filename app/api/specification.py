@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from app import errors
 from app.accounts.answers import AnsweredMeanwhile
-from app.api import negotiation
+from app.api import deprecation, negotiation
 from app.api.access import Access
 from app.api.conditional import CHANGES
 from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
@@ -125,6 +125,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     """Write security, operation id, errors and headers into the view's `_apidoc`, where flask-smorest looks."""
     doc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
     refusals = _refusals(view, access, rule, methods, doc)
+    mark = deprecation.deprecation_of(view)
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
     manual["security"] = [{_SCHEME_OF_TOKEN[token]: []} for token in access.tokens]
@@ -135,11 +136,15 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         responses.setdefault(status, {}).setdefault("headers", {}).update(_references(*sent))
     for status in sorted({refusal.status for refusal in refusals}):
         told = "Accept-Patch" if "PATCH" in methods else "Accept"
-        responses[status] = _error([refusal for refusal in refusals if refusal.status == status], told)
+        found = [refusal for refusal in refusals if refusal.status == status]
+        # Shared by reference, but for those of a deprecated call, which tell so in their headers.
+        responses[status] = _error_response(found, told) if mark else _error(found, told)
     if getattr(view, "_conditional", False):
         _take_preconditions(doc, methods)
     if getattr(view, "_idempotent", False):
         _take_key(doc)
+    if mark:
+        deprecation.describe(doc, mark, view, rule)
     _answer_under_both_names(doc)
     _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)
     doc.get("arguments", {}).pop("responses", None)
@@ -227,6 +232,8 @@ def _refusals(
         found.append(errors.Forbidden)
     if "<" in rule:
         found.append(errors.NotFound)
+    if deprecation.deprecation_of(view):
+        found.append(errors.Gone)
     return [*dict.fromkeys(found), *_FAULTS]
 
 

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
-from app.accounts import answers, guesses, sessions
+from app.accounts import answers, guesses, sessions, uses
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
@@ -31,6 +31,7 @@ CHORES: Sequence[Chore] = (
     Chore("sessions", _HOUR, sessions.purge),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
+    Chore("deprecated uses", _HOUR, uses.forget_old),
     Chore("spool", _HOUR, tidy_spool),
     Chore("spool positions", 5.0, note_positions),
     Chore("old clicks", 10.0, forget_clicks),

@@ -1,4 +1,4 @@
-"""flask users, flask domains, flask worker, flask spec: what operators type."""
+"""flask users, flask domains, flask api, flask worker, flask spec: what operators type."""
 
 import json
 from typing import Any
@@ -120,8 +120,8 @@ def test_worker_syncs_its_commits_where_the_spool_is_synced(
 
 
 def test_every_command_explains_itself(app: Flask) -> None:
-    commands = (["users", "create-admin"], ["domains", "add"], ["clicks", "verify"], ["worker"], ["spec"])
-    for group in ([], ["users"], *commands):
+    commands = [["users", "create-admin"], ["domains", "add"], ["clicks", "verify"], ["worker"], ["spec"]]
+    for group in ([], ["users"], ["api", "deprecated-uses"], *commands):
         result = typed(app, *group, "--help")
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output
