@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE ?= http://127.0.0.1:8000
-SYSTEM_TOOLS := nginx chromium curl
+SYSTEM_TOOLS := nginx chromium curl jq nodejs
+COLLECTION := slugline.postman_collection.json
 BENCH_TOOLS := nginx wrk openssl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec spec-check migrations-check certificate clean
+.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec spec-check collection migrations-check certificate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +24,7 @@ test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and P
 	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 --dist worksteal \
 		$(if $(COVERAGE),--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95) $(ARGS)
 
-e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium and curl
+e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium, curl, jq and nodejs
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/system $(ARGS)
@@ -61,6 +62,10 @@ spec: $(VENV)/development .env ## Write openapi.json anew from the code
 
 spec-check: $(VENV)/development ## openapi.json only grew since each version of it that main has had
 	@$(BIN)/python -m tests.contract.promise
+
+collection: ## Write slugline.postman_collection.json, for Postman and Bruno: BASE=https://go.example.org
+	@$(PYTHON) deploy/collection.py $(BASE) < openapi.json > $(COLLECTION).new && mv $(COLLECTION).new $(COLLECTION)
+	@echo "Wrote $(COLLECTION)."
 
 lock: $(VENV)/development ## Lock the requirements anew (ARGS=--upgrade for newer versions)
 	@$(LOCK) $(ARGS) requirements.in -o requirements.txt

@@ -71,7 +71,7 @@ def _versions(tags: ETags) -> Versions:
     """Strong tags alone: a weak one matches nothing here (RFC 9110 §8.8.3.2)."""
     if tags.star_tag:
         return "*"
-    found = (re.fullmatch(TAG, tag) for tag in tags.as_set())
+    found = (re.fullmatch(TAG, tag or "") for tag in tags.as_set())  # Werkzeug reads the tag "" as None
     return frozenset(int(tag[1]) for tag in found if tag)
 
 

@@ -110,10 +110,10 @@ _PRECONDITIONS = {
 }
 _KEY = {
     "name": HEADER,
-    "description": "Chosen by the client, its own for each new resource. The same request with the same key within "
-    "24 hours gets the same answer, and makes nothing a second time.",
+    "description": "Chosen by the client, its own for each new resource: a UUID, say. The same request with the same "
+    "key within 24 hours gets the same answer, and makes nothing a second time.",
+    # No example: Swagger UI would fill it in, and the second thing that somebody makes there would be a 422.
     "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
 _SCHEME_OF_TOKEN = {"access": "accessToken", "refresh": "refreshToken"}
 _ALWAYS = (errors.ValidationFailed, errors.HTTPSRequired, errors.URITooLong, errors.RateLimited)
@@ -145,6 +145,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         _take_key(doc)
     if mark:
         deprecation.describe(doc, mark, view, rule)
+    _fill_in_example(doc)
     _answer_under_both_names(doc)
     _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)
     doc.get("arguments", {}).pop("responses", None)
@@ -175,9 +176,18 @@ def _take_key(doc: dict[str, Any]) -> None:
 
 
 def _take_headers(doc: dict[str, Any], *headers: dict[str, Any]) -> None:
-    """Add to the parameters of the arguments: those of `manual_doc` would replace them."""
+    """Beside the query's parameters: those of `manual_doc` would replace them."""
     parameters = doc.setdefault("arguments", {}).setdefault("parameters", [])
     parameters.extend({"in": "header", "required": False, **header} for header in headers)
+
+
+def _fill_in_example(doc: dict[str, Any]) -> None:
+    """A body to begin with, of the fields' examples: without it Swagger UI fills in each field's default."""
+    for parameter in doc.get("arguments", {}).get("parameters", []):
+        if parameter["in"] == "json":
+            declared: dict[str, fields.Field[Any]] = parameter["schema"]._declared_fields
+            examples = {name: field.metadata.get("example") for name, field in declared.items()}
+            parameter["example"] = {name: value for name, value in examples.items() if value is not None}
 
 
 def _answer_under_both_names(doc: dict[str, Any]) -> None:
@@ -193,7 +203,7 @@ def _take_bodies(doc: dict[str, Any], names: Sequence[str]) -> None:
     """JSON is taken under each of `names`; flask-smorest knows the first."""
     for parameter in doc.get("arguments", {}).get("parameters", []):
         if parameter["in"] == "json":
-            content = {name: {"schema": parameter["schema"]} for name in names[1:]}
+            content = {name: {part: parameter[part] for part in ("schema", "example")} for name in names[1:]}
             doc["manual_doc"]["requestBody"] = {"content": content}
 
 

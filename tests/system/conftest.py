@@ -1,18 +1,35 @@
-"""Nginx > Gunicorn, as in production."""
+"""Nginx > Gunicorn, as in production; and a real Chromium, whose complaints fail a test."""
 
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.conftest import environment
 from tests.e2e.processes import ROOT, running
 from tests.servers import free_port, wait_for_port
+from tests.service import Service
 from tests.system.proxy import LISTED_ORIGINS, Proxy, Spy, make_certificate, nginx
+
+ARGUMENTS = [
+    "--no-sandbox",  # Chromium refuses to run as root with it
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +66,73 @@ def spy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def proxy(spy: Spy, tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with nginx(spy.port, tls, tmp_path_factory.mktemp("nginx")) as running_proxy:
         yield running_proxy
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of another site, which has one page."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "index.html").write_text(
+        "<!doctype html><link rel=icon href=data:,><title>Elsewhere</title><h1>Elsewhere</h1>"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        assert chromium, "no chromium: apt-get install chromium"  # playwright would look for one of its own
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser found wrong; a test that wants a complaint takes it out."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, service: Service, elsewhere: int, complaints: list[str]) -> Iterator[Page]:
+    """A tab of a browser that has seen nothing yet."""
+    hosts = {f"127.0.0.1:{service.port}", f"127.0.0.1:{elsewhere}", f"localhost:{elsewhere}"}
+
+    def said(message: ConsoleMessage) -> None:
+        # That an answer was a 404 is news to the console, but no fault.
+        if (
+            message.type in ("error", "warning")
+            and "the server responded with a status of" not in message.text
+        ):
+            complaints.append(message.text)
+
+    def asked(request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme != "data" and url.netloc not in hosts:
+            complaints.append(f"a request to {request.url}")
+
+    with browser.new_context(viewport={"width": 1000, "height": 800}) as context:
+        tab = context.new_page()
+        tab.set_default_timeout(15_000)
+        tab.on("console", said)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("request", asked)
+        yield tab
+    assert complaints == []
+
+
+@pytest.fixture
+def look(page: Page, tmp_path: Path) -> Callable[[str], None]:
+    """Keep a picture, for a person to judge: ``pytest tests/system/test_browser.py --basetemp=pictures``."""
+    return lambda name: page.screenshot(path=tmp_path / f"{name}.png") and None

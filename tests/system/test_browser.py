@@ -1,35 +1,19 @@
 """What a person and a page of another origin do with Slugline in a real Chromium: CORS, Swagger UI, visitors' pages.
 
-Each test fails on whatever the browser complains of in its console (a blocked style, a refused request) and on a
-request to any host that is not ours.
+`page` (in conftest.py) fails on whatever the browser complains of in its console (a blocked style, a refused
+request) and on a request to any host that is not ours.
 """
 
-import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.conftest import PASSWORD
 from tests.service import Service, serving
 
-ARGUMENTS = [
-    "--no-sandbox",  # Chromium refuses to run as root with it
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LINK_PASSWORD = "a link's password"
 
 # A frontend's own call: signs in by bearer token, makes a link, and reads the headers that CORS exposes.
@@ -62,26 +46,6 @@ async ([base, account]) => {
 """
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, *_arguments: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of another site, which has one page."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    (folder / "index.html").write_text(
-        "<!doctype html><link rel=icon href=data:,><title>Elsewhere</title><h1>Elsewhere</h1>"
-    )
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
-
-
 @pytest.fixture(scope="module")
 def service(
     elsewhere: int, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
@@ -101,56 +65,6 @@ def service(
 @pytest.fixture(scope="module")
 def token(service: Service) -> str:
     return service.sign_up()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        assert chromium, "no chromium: apt-get install chromium"  # playwright would look for one of its own
-        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser found wrong; a test that wants a complaint takes it out."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, service: Service, elsewhere: int, complaints: list[str]) -> Iterator[Page]:
-    """A tab of a browser that has seen nothing yet."""
-    hosts = {f"127.0.0.1:{service.port}", f"127.0.0.1:{elsewhere}", f"localhost:{elsewhere}"}
-
-    def said(message: ConsoleMessage) -> None:
-        # That an answer was a 404 is news to the console, but no fault.
-        if (
-            message.type in ("error", "warning")
-            and "the server responded with a status of" not in message.text
-        ):
-            complaints.append(message.text)
-
-    def asked(request: Request) -> None:
-        url = urlsplit(request.url)
-        if url.scheme != "data" and url.netloc not in hosts:
-            complaints.append(f"a request to {request.url}")
-
-    with browser.new_context(viewport={"width": 1000, "height": 800}) as context:
-        tab = context.new_page()
-        tab.set_default_timeout(15_000)
-        tab.on("console", said)
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("request", asked)
-        yield tab
-    assert complaints == []
-
-
-@pytest.fixture
-def look(page: Page, tmp_path: Path) -> Callable[[str], None]:
-    """Keep a picture, for a person to judge: ``pytest tests/system/test_browser.py --basetemp=pictures``."""
-    return lambda name: page.screenshot(path=tmp_path / f"{name}.png") and None
 
 
 def test_a_page_of_a_listed_origin_signs_in_and_reads_the_headers(page, service, elsewhere):
@@ -174,38 +88,6 @@ def test_a_page_of_another_origin_reads_nothing(page, service, elsewhere, compla
         )
     assert complaints and all("CORS" in text or "net::ERR_FAILED" in text for text in complaints)
     complaints.clear()
-
-
-def operation(page: Page, method: str, path: str) -> Locator:
-    """An operation in Swagger UI, opened."""
-    block = page.locator(f'.opblock-{method}:has([data-path="/api/v1{path}"])')
-    block.locator(".opblock-summary-control").click()
-    return block
-
-
-def executed(block: Locator) -> tuple[int, Any]:
-    """Send what is filled in; return status and JSON of the answer as they are shown."""
-    block.get_by_role("button", name="Execute").click()
-    answer = block.locator(".live-responses-table")
-    status = answer.locator("tbody .response-col_status").first.inner_text()
-    return int(status.split()[0]), json.loads(answer.locator(".highlight-code code").first.inner_text())
-
-
-def test_a_person_signs_in_at_the_docs_and_calls(page, service, token, look):
-    """Under the page's strict policy, with nothing from another host: `page` fails on either."""
-    page.goto(f"{service.base}/docs")
-    login = operation(page, "post", "/auth/login")
-    login.locator("textarea").fill(json.dumps({"email": "ada1@example.org", "password": PASSWORD}))
-    status, tokens = executed(login)
-    assert status == 200
-    page.locator(".auth-wrapper > .authorize").click()
-    dialog = page.locator(".auth-container").filter(has_text="accessToken")
-    dialog.get_by_label("auth-bearer-value").fill(tokens["access_token"])
-    dialog.get_by_role("button", name="Apply credentials").click()
-    dialog.get_by_role("button", name="Close").click()
-    status, me = executed(operation(page, "get", "/users/me"))
-    look("docs")
-    assert (status, me["email"]) == (200, "ada1@example.org")
 
 
 def test_a_person_opens_a_link_with_a_password(page, service, token, elsewhere, look):

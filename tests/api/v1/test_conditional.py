@@ -142,6 +142,7 @@ def test_change_of_what_was_read_passes_and_of_an_older_one_is_412(
         f"W/{tag}",
         '"other"',
         '"1"',
+        '""',
         "",
         tag.replace("1-", "99999999999999999999-"),
     ):

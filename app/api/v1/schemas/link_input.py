@@ -74,10 +74,10 @@ def target_field(**options: Any) -> fields.String:
     )
 
 
-def code_field(**options: Any) -> Text:
+def code_field(example: str, **options: Any) -> Text:
     """A code that the caller chooses."""
     description = "Letters, digits, `-` and `_`, told apart by case; by default 7 random characters."
-    metadata = {"pattern": CODE_PATTERN, "description": description, "example": "spring"}
+    metadata = {"pattern": CODE_PATTERN, "description": description, "example": example}
     return Text(64, least=1, allow_none=True, load_default=None, metadata=metadata, **options)
 
 
@@ -99,10 +99,15 @@ class LinkFields(Editable):
         metadata={"description": "A set, in no order; null: none.", "example": ["mail", "sale"]},
     )
     redirect_status = RedirectStatus(
-        metadata={"description": "Browsers keep a 301 or 308 for good: later changes and clicks go unseen."}
+        metadata={
+            "description": "Browsers keep a 301 or 308 for good: later changes and clicks go unseen.",
+            "example": 302,
+        }
     )
-    forward_query = Flag(metadata={"description": "Whether the visitor's query goes on to the target."})
-    enabled = Flag(metadata={"description": "Whether visitors are let through."})
+    forward_query = Flag(
+        metadata={"description": "Whether the visitor's query goes on to the target.", "example": False}
+    )
+    enabled = Flag(metadata={"description": "Whether visitors are let through.", "example": True})
     starts_at = Time(
         allow_none=True, validate=_in_calendar, metadata={"description": "null: at once.", "example": None}
     )
@@ -163,7 +168,7 @@ class WholeLink(LinkFields):
 class LinkCreate(WholeLink):
     """A new link."""
 
-    code = code_field()
+    code = code_field("spring")
     domain = Text(
         259,
         least=1,

@@ -15,7 +15,8 @@ class Shorten(Schema):
     """A URL to shorten."""
 
     url = target_field(required=True)
-    custom_code = code_field()
+    # Not the example of POST /links: somebody tries both.
+    custom_code = code_field("spring-sale")
     expires_in = Whole(
         1,
         TEN_YEARS,

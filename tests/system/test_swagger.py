@@ -1,0 +1,131 @@
+"""Swagger UI at /docs in a real Chromium: a person signs in there and tries every call with what is filled in.
+
+Nothing is typed but ids and tokens, which a person copies from the answer before: so the specification's examples
+must be good enough to be sent. `page` fails on a complaint of the browser and on a request to another host.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page
+
+from tests.e2e.processes import ROOT
+from tests.service import Service, serving
+
+DOCUMENT = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
+OPERATIONS = {
+    found["operationId"]: (method, path, found)
+    for path, item in DOCUMENT["paths"].items()
+    for method, found in item.items()
+    if method != "parameters"
+}
+# Which call needs which before it. Those that no list names are tried in between, in the document's order.
+FIRST = ("shorten", "create_link", "get_link", "put_link", "patch_link")
+LAST = ("delete_link", "restore_link")
+OF_ACCOUNTS = (
+    *("register", "login", "logout", "refresh", "change_password", "delete_me"),
+    *("list_sessions", "end_session", "end_other_sessions"),
+)
+BETWEEN = [name for name in OPERATIONS if name not in {*FIRST, *LAST, *OF_ACCOUNTS}]
+
+
+@pytest.fixture(scope="module")
+def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("swagger")
+    shutil.copy(sqlite_template, folder / "slugline.db")
+    with serving(f"sqlite:///{folder}/slugline.db", folder) as running:
+        yield running
+
+
+class Person:
+    """Somebody at Swagger UI."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def authorize(self, scheme: str, token: str) -> None:
+        """Put a token in, for the one that is there."""
+        self._page.locator(".auth-wrapper > .authorize").click()
+        dialog = self._page.locator(".auth-container").filter(has_text=scheme)
+        if (there := dialog.get_by_role("button", name="Remove authorization")).count():
+            there.click()
+        dialog.get_by_label("auth-bearer-value").fill(token)
+        dialog.get_by_role("button", name="Apply credentials").click()
+        dialog.get_by_role("button", name="Close").click()
+
+    def forget(self, scheme: str) -> None:
+        """Take a token out again."""
+        self._page.locator(".auth-wrapper > .authorize").click()
+        dialog = self._page.locator(".auth-container").filter(has_text=scheme)
+        dialog.get_by_role("button", name="Remove authorization").click()
+        dialog.get_by_role("button", name="Close").click()
+
+    def execute(self, name: str, **typed: str) -> tuple[int, Any]:
+        """Press Execute; return status and JSON (None where there is no body) of the answer that is shown.
+
+        `typed` are parameters to fill in, by name.
+        """
+        block = self._opened(name)
+        for parameter, value in typed.items():
+            block.locator(f'tr[data-param-name="{parameter}"] input').fill(value)
+            block.locator(f'tr[data-param-name="{parameter}"] input').blur()  # it is taken with a delay else
+        with self._page.expect_response(lambda answer: "/api/v1/" in answer.url) as caught:
+            block.get_by_role("button", name="Execute").click()
+        shown = block.locator(".live-responses-table tbody .response-col_status").first
+        status = int(shown.inner_text().split()[0])
+        assert status == caught.value.status
+        block.locator(".opblock-summary-control").dispatch_event("click")
+        is_json = caught.value.headers.get("content-type", "").startswith("application/json")
+        return status, caught.value.json() if is_json and status != 204 else None
+
+    def _opened(self, name: str) -> Locator:
+        method, path, _ = OPERATIONS[name]
+        block = self._page.locator(f'.opblock-{method}:has([data-path="{path}"])')
+        block.locator(".opblock-summary-control").dispatch_event("click")
+        return block
+
+
+@pytest.mark.timeout(300)  # Chromium draws some hundred screens of Swagger UI
+def test_every_call_can_be_tried_with_what_is_filled_in(
+    page: Page, service: Service, look: Callable[[str], None]
+) -> None:
+    answers: dict[str, int] = {}
+    page.goto(f"{service.base}/docs")
+    person = Person(page)
+
+    def tried(name: str, **typed: str) -> Any:
+        answers[name], body = person.execute(name, **typed)
+        return body
+
+    def signed_in() -> dict[str, str]:
+        tokens: dict[str, str] = tried("login")
+        person.authorize("accessToken", tokens["access_token"])
+        return tokens
+
+    user = tried("register")
+    signed_in()
+    tried("logout")
+    signed_in()
+    typed = {"get_user": {"user_id": user["id"]}}
+    for name in (*FIRST, *BETWEEN, *LAST):
+        tried(name, **typed.get(name, {}))
+    look("links")
+    sessions = tried("list_sessions")["items"]
+    tokens = signed_in()
+    tried("end_session", session_id=sessions[0]["id"])
+    tried("end_other_sessions")
+    person.forget("accessToken")
+    person.authorize("refreshToken", tokens["refresh_token"])
+    tokens = tried("refresh")
+    person.forget("refreshToken")
+    person.authorize("accessToken", tokens["access_token"])
+    tried("change_password")
+    tried("delete_me")
+    assert set(answers) == set(OPERATIONS)
+    for name, status in answers.items():
+        assert str(status) in OPERATIONS[name][2]["responses"]
+    assert {name: status for name, status in answers.items() if status >= 400} == {}
