@@ -7,6 +7,7 @@ from flask import request, url_for
 
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint
+from app.api.conditional import carry, conditional
 from app.api.fields import rfc3339
 from app.api.v1.links import CODE
 from app.api.v1.schemas.links import link_href
@@ -17,6 +18,8 @@ from app.clicks.subjects import Subject
 from app.links import finding
 from app.links.short_urls import place
 
+_NO_VERSION = 0  # nobody writes statistics through the API, so there is no If-Match to hold to one
+
 blueprint = Blueprint(
     "v1_stats", __name__, url_prefix="", description="Statistics, and the clicks behind them."
 )
@@ -24,6 +27,7 @@ blueprint = Blueprint(
 
 @blueprint.get("/links/<code>/stats", parameters=CODE)
 @signed_in
+@conditional
 @blueprint.arguments(StatsQuery, location="query")
 @blueprint.response(200, StatsOut)
 def get_stats(query: dict[str, Any], code: str) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def get_stats(query: dict[str, Any], code: str) -> dict[str, Any]:
 
 @blueprint.get("/stats")
 @signed_in
+@conditional
 @blueprint.arguments(AccountStatsQuery, location="query")
 @blueprint.response(200, AccountStatsOut)
 def get_account_stats(query: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def _answer(subject: Subject, query: dict[str, Any], links: dict[str, str]) -> d
     period = periods.period(query.get("start"), query.get("end"))
     interval, zone = query["interval"], query["tz"]
     found = stats(subject, period, interval, zone, top=query["top"], compare="compare" in query)
+    carry(_NO_VERSION, None)
     hrefs = {"self": request.full_path.rstrip("?"), **links}
     return {
         "start": period.start,

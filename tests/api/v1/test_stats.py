@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from app import database
+from app.clicks import versions
 from app.clicks.models import ClickCount, ClickFacet
 from tests.conftest import Caller
-from tests.making import add_domain, follow, make_link, stored_link
+from tests.making import add_domain, follow, internal_id, make_link, stored_link
 
 RANGE = "from=2026-03-30T00:00:00Z&to=2026-04-02T00:00:00Z"
 
@@ -198,3 +199,15 @@ def test_domain_is_chosen_by_the_query(app: Flask, alice: Caller) -> None:
     assert follow(alice, links["link"]["href"]).json["domain"] == "go.example.org"
     for name in ("clicks", "export"):
         assert follow(alice, links[name]["href"]).status_code == 200
+
+
+def test_unchanged_statistics_are_304_and_a_click_ends_that(app: Flask, alice: Caller, counted: None) -> None:
+    for path in (f"/stats?{RANGE}", f"/links/seen/stats?{RANGE}"):
+        tag = alice.get(path).headers["ETag"]
+        assert tag.startswith('"0-')
+        assert alice.get(path, headers={"If-None-Match": tag}).status_code == 304
+        assert alice.get(f"{path}&interval=week", headers={"If-None-Match": tag}).status_code == 200
+    with app.app_context(), database.writing() as connection:
+        connection.execute(update(ClickCount).values(humans=ClickCount.humans + 1))
+        versions.add_steps(connection, [internal_id(app, alice)])
+    assert alice.get(path, headers={"If-None-Match": tag}).status_code == 200
