@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_migrate
+import hypothesis
 import psycopg
 import pytest
 from flask import Flask
@@ -26,6 +27,10 @@ from app.clicks import recorder
 from app.extensions import db
 from config import load
 from tests import servers
+
+# Speed is measured in bench/, never in a test.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 PASSWORD = "correct horse battery"
 SECRETS = {"SECRET_KEY": "f3c1" * 4 + "9a7be5d2" * 2, "JWT_SECRET": "0d4e8b6a" * 2 + "c2f19573" * 2}

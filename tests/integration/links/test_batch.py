@@ -101,7 +101,6 @@ def test_batch_is_its_single_calls_in_order(app: Flask, alice: Caller) -> None:
         max_examples=20,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

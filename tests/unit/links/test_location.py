@@ -1,6 +1,6 @@
 import pytest
 from ada_url import URL
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.links.location import MAX_LOCATION, is_sendable, redirect_to, with_query
@@ -95,7 +95,6 @@ def test_visitor_query_that_makes_the_location_too_long_is_left_out() -> None:
     assert with_query(target, b"\xff" * (room // 3 + 1)) == target
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(TARGETS), st.binary(max_size=60) | st.text("?&#=/\\@:%\r\n.", max_size=40).map(str.encode)
 )

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 from ada_url import URL
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.links.location import redirect_to
@@ -344,7 +344,6 @@ ANY_TEXT = st.text(st.characters())  # lone surrogates included
 URLISH = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=4), max_size=12).map("".join)
 
 
-@settings(deadline=None)
 @given(ANY_TEXT | URLISH | URLISH.map("http://".__add__) | URLISH.map("https://example.com".__add__))
 @example("http://a|b?x|[y]")
 @example("http://" + "a" * 64)
