@@ -294,6 +294,7 @@ class Config:
         self.LIMIT_MANAGER = env.limits("LIMIT_MANAGER", "1200/minute;40000/day")
         self.LIMIT_ADMIN = env.limits("LIMIT_ADMIN", "none")
         self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
+        self.LIMIT_SEARCH = env.limits("LIMIT_SEARCH", "60/minute")
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
         self.GUESSES_LOGIN_IP = env.rate("GUESSES_LOGIN_IP", "5/minute")
         self.GUESSES_ACCOUNT = env.rate("GUESSES_ACCOUNT", "10/5minutes")

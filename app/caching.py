@@ -28,6 +28,7 @@ _POLL = 0.01  # seconds between two looks into Redis
 _KEPT = 60  # seconds in Redis since it was asked for last; only for room (the limits count there, too)
 _TIMEOUT = 0.25  # seconds, as the limiter's (config.py)
 _RETRY = 1.0  # seconds for which a Redis that failed is not asked again
+_SIGNATURE = hashlib.sha256().digest_size  # bytes
 _OVERHEAD = 400  # bytes that an entry takes beside its value
 
 READS = Counter(
@@ -104,9 +105,11 @@ class Memory:
 
 
 class Shared:
-    """Redis, for all processes. A value's version stands before it, up to the first newline."""
+    """Redis, for all processes. Before a value stands what it is signed with, for its key and version: who can write
+    into Redis, or spoils it, does not tell owners what their counts are."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, secret: str) -> None:
+        self._secret = secret.encode()
         self._redis = redis.Redis.from_url(
             url.replace("redis+unix://", "unix://"),
             socket_timeout=_TIMEOUT,
@@ -116,11 +119,15 @@ class Shared:
 
     def get(self, key: str, version: str) -> bytes | None:
         found: bytes = self._ask(lambda: self._redis.getex(key, ex=_KEPT), None) or b""
-        kept, _, value = found.partition(b"\n")
-        return value if kept == version.encode() and value else None
+        signature, value = found[:_SIGNATURE], found[_SIGNATURE:]
+        return value if hmac.compare_digest(signature, self._signed(key, version, value)) else None
 
     def put(self, key: str, version: str, value: bytes) -> None:
-        self._ask(lambda: self._redis.set(key, version.encode() + b"\n" + value, ex=_KEPT), None)
+        signed = self._signed(key, version, value) + value
+        self._ask(lambda: self._redis.set(key, signed, ex=_KEPT), None)
+
+    def _signed(self, key: str, version: str, value: bytes) -> bytes:
+        return hmac.digest(self._secret, f"{key} {version} ".encode() + value, hashlib.sha256)
 
     def claim(self, key: str, version: str) -> bool:
         """Also where Redis does not answer: then nobody waits for anybody."""
@@ -216,9 +223,9 @@ class Cache:
 
 def init_app(app: Flask) -> None:
     """Give the application an empty cache: in Redis when given, none where CACHE_BYTES is 0."""
-    url, most = app.config["REDIS_URL"], app.config["CACHE_BYTES"]
-    store: Store = Shared(url) if url and most else Memory(most)
-    app.extensions["cache"] = Cache(store, app.config["SECRET_KEY"])
+    url, most, secret = (app.config[name] for name in ("REDIS_URL", "CACHE_BYTES", "SECRET_KEY"))
+    store: Store = Shared(url, secret) if url and most else Memory(most)
+    app.extensions["cache"] = Cache(store, secret)
 
 
 def cache() -> Cache:

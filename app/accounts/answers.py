@@ -9,20 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import OperationalError
 
 from app import clock, database
 from app.accounts.models import StoredAnswer
-from app.errors import Conflict
+from app.errors import Conflict, PayloadTooLarge
 from app.extensions import db
 
 KEPT = timedelta(hours=24)
+_LARGE = 16 * 1024  # bytes, compressed
+_ROOM = 64 * 1024 * 1024  # bytes of large answers that are kept for a user
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's lock_timeout
 
 
 class AnsweredMeanwhile(Conflict):
     """409: the same call is being answered at this moment, and came first."""
 
     message = "A request with this Idempotency-Key is being answered; try again."
+
+    def __init__(self) -> None:
+        super().__init__(reason="in_progress", headers={"Retry-After": "1"})
 
 
 @dataclass(frozen=True)
@@ -48,22 +55,42 @@ def find(user_id: int, key: str) -> Answer | None:
 def store(user_id: int, key: str, answer: Answer) -> None:
     """Keep the answer; waits for a call with the same key that is about to be committed.
 
-    Raises AnsweredMeanwhile where that one was: then this call's work has to be undone.
+    Raises AnsweredMeanwhile where that one was, or takes too long: then this call's work has to be undone.
+    Raises PayloadTooLarge where the user's large answers fill their room.
     """
     now = clock.now()
+    body = zlib.compress(answer.body, level=1)
+    if len(body) > _LARGE:
+        _check_room(user_id, len(body))
     values = {
         "request": answer.request,
         "status": answer.status,
         "headers": dict(answer.headers),
-        "body": zlib.compress(answer.body, level=1),
+        "body": body,
         "created_at": now,
     }
     insertion = database.insert_into(StoredAnswer, db.session.connection())
     kept = insertion.values(user_id=user_id, key=key, **values).on_conflict_do_update(
         index_elements=["user_id", "key"], set_=values, where=StoredAnswer.created_at <= now - KEPT
     )
-    if db.session.execute(kept.returning(StoredAnswer.user_id)).first() is None:
+    try:
+        stored = db.session.execute(kept.returning(StoredAnswer.user_id)).first()
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise AnsweredMeanwhile() from error
+    if stored is None:
         raise AnsweredMeanwhile()
+
+
+def _check_room(user_id: int, size: int) -> None:
+    """Hold a user's large answers, those of batches, to a bound; the small ones are held by the limit on calls."""
+    length = func.length(StoredAnswer.body)
+    taken = select(func.coalesce(func.sum(length), 0)).where(StoredAnswer.user_id == user_id, length > _LARGE)
+    if int(db.session.scalar(taken) or 0) + size > _ROOM:
+        raise PayloadTooLarge(
+            "The answers kept for your Idempotency-Keys are too large; send fewer links, or no key."
+        )
 
 
 def forget(user_id: int) -> None:

@@ -1,6 +1,7 @@
 """How requests become arguments: strict JSON, no unknown field or query parameter, errors that name the field."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 from flask import Request, request
@@ -12,7 +13,7 @@ from app.api import negotiation
 from app.errors import FieldError, ValidationFailed
 from app.web import strict_json
 
-_MESSAGES_LIMIT = 100  # fields named in one refusal
+MESSAGES_LIMIT = 100  # fields named in one refusal
 
 
 class Parser(FlaskParser):
@@ -39,8 +40,8 @@ class Parser(FlaskParser):
 
 def refusal(messages: Iterable[Any]) -> ValidationFailed:
     """What marshmallow's messages, nested as it nests them, are to the client."""
-    found = [field for part in messages for field in _flatten(part)]
-    return ValidationFailed.of(found[:_MESSAGES_LIMIT])
+    found = (field for part in messages for field in _flatten(part))
+    return ValidationFailed.of(islice(found, MESSAGES_LIMIT))
 
 
 def refuse_query_parameters() -> None:

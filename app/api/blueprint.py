@@ -13,6 +13,7 @@ from marshmallow import Schema
 from app.api import deprecation, negotiation
 from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
+from app.api.conditional import refuse_match
 from app.api.idempotency import refuse_key
 from app.api.specification import describe
 from app.api.transaction import committed
@@ -124,6 +125,7 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
             refuse_key()
         if mark:
             deprecation.enforce(mark)
+        refuse_match(view)
         if offers:
             negotiation.choose(offers)
         if not takes_query:

@@ -36,11 +36,7 @@ def conditional(view: View) -> View:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if (
-            request.method in CHANGES
-            and current_app.config["REQUIRE_PRECONDITIONS"]
-            and not _is_conditional()
-        ):
+        if request.method in CHANGES and current_app.config["REQUIRE_PRECONDITIONS"] and not is_conditional():
             raise PreconditionRequired()
         response = _validated(view(*args, **kwargs))
         return _evaluated(response) if request.method in SAFE_METHODS else response
@@ -49,9 +45,17 @@ def conditional(view: View) -> View:
     return wrapper
 
 
-def carry(version: int, changed_at: datetime | None) -> None:
-    """Let this answer have an ETag and, where it is known when its content last changed, Last-Modified."""
-    g.validators = (version, changed_at)
+def carry(version: int, changed_at: datetime | None, href: str) -> None:
+    """Let this answer have an ETag and, where it is known when its content last changed, Last-Modified. They are
+    those of the resource at `href`, whichever call shows it."""
+    g.validators = (version, changed_at, href)
+
+
+def refuse_match(view: View) -> None:
+    """For calls that compare no entity tags: none can match there (RFC 9110 §13.1.1). Raises PreconditionFailed."""
+    compares = getattr(view, "_conditional", False) and request.method != "POST"
+    if not compares and "If-Match" in request.headers and not request.if_match.star_tag:
+        raise PreconditionFailed("There is no entity tag here that could match.")
 
 
 def precondition() -> Precondition:
@@ -63,8 +67,10 @@ def precondition() -> Precondition:
     return Precondition(match, none_match, request.if_unmodified_since if match is None else None)
 
 
-def _is_conditional() -> bool:
-    return any(name in request.headers for name in PRECONDITIONS)
+def is_conditional() -> bool:
+    """Whether the request says what it changes, or that it only makes; a date that is none says nothing."""
+    sent = precondition()
+    return sent.match is not None or sent.none_match == "*" or sent.unmodified_since is not None
 
 
 def _versions(tags: ETags) -> Versions:
@@ -78,7 +84,7 @@ def _versions(tags: ETags) -> Versions:
 def _validated(response: Response) -> Response:
     if "validators" not in g:
         return response
-    version, changed_at = g.validators
+    version, changed_at, href = g.validators
     response.set_etag(f"{version}-{hashlib.sha256(response.get_data()).hexdigest()[:12]}")
     # A change within the same second would go unseen (RFC 9110 §8.8.2.2): no date until that second is over.
     if changed_at is not None and changed_at + _SECOND <= clock.now():
@@ -87,7 +93,7 @@ def _validated(response: Response) -> Response:
         response.headers["Cache-Control"] = "private, no-cache"
         response.vary.add("Authorization")
     else:
-        response.headers["Content-Location"] = response.headers.get("Location", request.full_path.rstrip("?"))
+        response.headers["Content-Location"] = href
     return response
 
 

@@ -36,6 +36,19 @@ class Text(fields.String):
         return text
 
 
+class Bounded(fields.List[Any]):
+    """A list of `least` to `most` items; a longer one is refused before any of its items is looked at."""
+
+    def __init__(self, inner: fields.Field[Any], least: int, most: int, **kwargs: Any) -> None:
+        self._length = validate.Length(least, most)
+        super().__init__(inner, validate=self._length, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list):
+            self._length(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Flag(fields.Boolean):
     """A JSON true or false, nothing that only looks like one."""
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Response, current_app, request
-from sqlalchemy.exc import DBAPIError
+from flask import Response, current_app, g, request
 
 from app.accounts import answers
-from app.accounts.answers import Answer, AnsweredMeanwhile
+from app.accounts.answers import Answer
+from app.api import negotiation
 from app.api.access import current_principal
 from app.errors import AppError, FieldError, ValidationFailed
 from app.extensions import db
@@ -21,8 +21,7 @@ from app.extensions import db
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_PATTERN = "[!-~]{1,255}"
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Last-Modified")
-_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's lock_timeout
+_KEPT_HEADERS = ("Location", "Content-Location", "ETag", "Last-Modified")
 
 View = Callable[..., Any]
 
@@ -55,6 +54,11 @@ def idempotent(view: View) -> View:
     return wrapper
 
 
+def keep_nothing() -> None:
+    """Nothing was done by this call: let it be answered anew when it comes again."""
+    g.nothing_done = True
+
+
 def refuse_key() -> None:
     """For calls whose answers hold secrets, which must not be kept. Raises ValidationFailed."""
     if request.method == "POST" and HEADER in request.headers:
@@ -83,7 +87,9 @@ def _replay(call: _Call) -> Response | None:
         return None
     if not hmac.compare_digest(stored.request, call.request):
         raise IdempotencyMismatch(field=HEADER)
-    return Response(stored.body, stored.status, {**stored.headers, REPLAYED: "true"})
+    # JSON has two names; which of them is this request's choice.
+    headers = {**stored.headers, REPLAYED: "true", "Vary": "Accept"}
+    return Response(stored.body, stored.status, headers, mimetype=negotiation.chosen())
 
 
 def _first(call: _Call, answer_it: Callable[[], Response]) -> Response:
@@ -94,7 +100,7 @@ def _first(call: _Call, answer_it: Callable[[], Response]) -> Response:
     """
     try:
         response = answer_it()
-        if response.status_code < 300:
+        if response.status_code < 300 and "nothing_done" not in g:
             headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
             answer = Answer(call.request, response.status_code, headers, response.get_data())
             answers.store(call.user_id, call.key, answer)
@@ -105,7 +111,3 @@ def _first(call: _Call, answer_it: Callable[[], Response]) -> Response:
         if twin is None:
             raise
         return twin
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise
-        raise AnsweredMeanwhile() from error

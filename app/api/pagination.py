@@ -17,6 +17,7 @@ from app.api.fields import Names, QueryFlag, QueryWhole, Text
 from app.errors import FieldError, ValidationFailed
 from app.extensions import db
 from app.keyset import Edge, Listing, Page
+from app.web import limits
 
 T = TypeVar("T")
 
@@ -132,6 +133,8 @@ def answer(
     `show` turns rows into what the items' schema takes. Raises ValidationFailed naming `cursor` for one that was not
     made here, or for another list.
     """
+    if query["include_total"]:
+        spend_search()
     page = keyset.fetch(db.session(), listing, query["limit"], _edge(query), _skipped(query))
     total = keyset.total(db.session(), listing) if query["include_total"] else None
     prev_cursor, next_cursor = (_cursor(edge, query) for edge in (page.prev, page.next))
@@ -141,6 +144,11 @@ def answer(
     body = {"items": show(page.items), "chosen": query.get("chosen"), "page": about, "_links": links}
     header = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in links.items() if name != "self")
     return body, {"Link": header}
+
+
+def spend_search() -> None:
+    """Take one from the caller's bucket for what reads a whole list. Raises RateLimited."""
+    limits.spend(limits.Bucket("search", "LIMIT_SEARCH", current_principal().user))
 
 
 def _edge(query: Mapping[str, Any]) -> Edge | None:

@@ -116,7 +116,13 @@ _KEY = {
     "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
 }
 _SCHEME_OF_TOKEN = {"access": "accessToken", "refresh": "refreshToken"}
-_ALWAYS = (errors.ValidationFailed, errors.HTTPSRequired, errors.URITooLong, errors.RateLimited)
+_ALWAYS = (
+    errors.ValidationFailed,
+    errors.HTTPSRequired,
+    errors.PreconditionFailed,
+    errors.URITooLong,
+    errors.RateLimited,
+)
 _FAULTS = (errors.InternalError, errors.Unavailable)
 _WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMediaType)
 
@@ -229,9 +235,7 @@ def _refusals(
     if any(parameter["in"] == "json" for parameter in doc.get("arguments", {}).get("parameters", [])):
         found += _WITH_BODY
     if getattr(view, "_conditional", False) and CHANGES & set(methods):
-        found += [errors.PreconditionFailed, errors.PreconditionRequired]
-    elif getattr(view, "_conditional", False):
-        found.append(errors.PreconditionFailed)
+        found.append(errors.PreconditionRequired)
     if getattr(view, "_idempotent", False):
         found += [IdempotencyMismatch, AnsweredMeanwhile]
     if negotiation.offered(view):

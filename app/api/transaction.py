@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import request
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.api.conditional import is_conditional
 from app.errors import AppError, Conflict, PreconditionFailed
 from app.extensions import db
 
@@ -31,7 +31,7 @@ def committed(view: Callable[P, R]) -> Callable[P, R]:
             raise
         except StaleDataError:
             db.session.rollback()
-            raise (PreconditionFailed() if "If-Match" in request.headers else Conflict()) from None
+            raise (PreconditionFailed() if is_conditional() else Conflict()) from None
         except BaseException:
             db.session.rollback()
             raise

@@ -68,8 +68,8 @@ def changed_at(link: Link, now: datetime) -> datetime | None:
     """
     if link.max_clicks is not None:
         return None
-    times = (link.updated_at, link.starts_at, link.expires_at)
-    return max(time for time in times if time is not None and time <= now)
+    passed = (time for time in (link.starts_at, link.expires_at) if time is not None and time <= now)
+    return max([link.updated_at, *passed])
 
 
 def has_state(wanted: State, now: datetime) -> ColumnElement[bool]:

@@ -15,13 +15,14 @@ from werkzeug.http import parse_list_header, parse_options_header
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
+_LONGEST = 1024  # characters; browsers send some 150
 _QUALITY = re.compile(r"[01]|[01]?\.[0-9]+|[01]\.")
 _RANGE = re.compile(r"\*/\*|[!#$%&'+.^_`|~0-9a-z-]+/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+)")
 # Parameters that say of a type of ours what it is anyhow; with any other a range means another representation.
 _GRANTED = {("charset", "utf-8"), ("profile", "http://www.w3.org/ns/json-ld#compacted")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Range:
     """One member of the header; `name` in lower case, such as `text/csv`, `text/*`, `*/*`."""
 
@@ -37,9 +38,13 @@ class Range:
         return self.name in ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
 
 
-@lru_cache(maxsize=256)
 def ranges(header: str) -> tuple[Range, ...]:
-    """What an Accept header says, in its order."""
+    """What an Accept header says, in its order; of a very long one its beginning."""
+    return _ranges(header[:_LONGEST])
+
+
+@lru_cache(maxsize=256)
+def _ranges(header: str) -> tuple[Range, ...]:
     found = (_range(item) for item in parse_list_header(header))
     return tuple(member for member in found if member)
 

@@ -36,7 +36,7 @@ def doomed() -> Iterator[str]:
 
 def process(url: str) -> Cache:
     """The cache of one of several processes."""
-    return Cache(Shared(url), SECRET)
+    return Cache(Shared(url, SECRET), SECRET)
 
 
 def timed(call: Callable[[], object]) -> tuple[object, bool]:
@@ -83,8 +83,19 @@ def test_redis_tells_nobody_what_was_asked_for_and_forgets_it(url: str) -> None:
         assert key.startswith(b"slugline:cache:")
         assert b"private" not in key
         assert b"facets" not in key
-        assert connection.get(key) == b"7:5\n[1]"
+        assert connection.get(key)[caching._SIGNATURE :] == b"[1]"
         assert 0 < connection.ttl(key) <= caching._KEPT
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda kept: b"{", lambda kept: kept[:-3] + b"[9]", lambda kept: kept + b" "]
+)
+def test_what_was_written_by_another_hand_is_read_anew(url: str, spoil: Callable[[bytes], bytes]) -> None:
+    process(url).read("x", [], "7", lambda: [1])
+    with redis.Redis.from_url(url) as connection:
+        [key] = connection.scan_iter()
+        connection.set(key, spoil(connection.get(key)))
+    assert process(url).read("x", [], "7", lambda: [2]) == [2]
 
 
 def test_a_store_killed_while_somebody_reads_is_no_error(doomed: str) -> None:

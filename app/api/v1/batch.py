@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
-from app.api.idempotency import idempotent
+from app.api.idempotency import idempotent, keep_nothing
 from app.api.v1.links import spend_create
 from app.api.v1.schemas.batch import BatchOut, answer
 from app.api.v1.schemas.batch_input import Batch, read
@@ -33,6 +33,7 @@ def change_links(wanted: dict[str, Any]) -> dict[str, Any]:
     is 200 though items fail: each result has the status and the error that the single call would answer. With
     `atomic` a failing item has all others undone; the answer is then the first one's error, and its `details` name
     every item that failed, as `items.3.link.code`. With `dry_run` the answer is the same, and nothing is stored.
+    With an `Idempotency-Key` the answer is kept, its failed items included, if any item was done.
     Where the service demands preconditions, `if_match` has to be there. A call counts as one against the limit on
     new links.
     """
@@ -40,4 +41,7 @@ def change_links(wanted: dict[str, Any]) -> dict[str, Any]:
     with remembering():
         items = read(wanted["items"])
         outcomes = batch.run(current_principal().user_id, items, dry_run=wanted["dry_run"])
-        return answer(wanted, items, outcomes)
+        told = answer(wanted, items, outcomes)
+    if wanted["dry_run"] or not told["summary"]["succeeded"]:
+        keep_nothing()
+    return told

@@ -85,6 +85,8 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     `_links.prev` leads back. With `fields`, `_links` of an item are shown only when they are named, `clicks` without
     `embed`.
     """
+    if "q" in query:
+        pagination.spend_search()
     filters = Filters(**{field.name: query.get(field.name) for field in fields_of(Filters)})
     chosen = query.get("chosen")
     embed = "clicks" in chosen if chosen else "embed" in query
@@ -181,7 +183,7 @@ def spend_create() -> None:
 
 def validated(link: Link) -> Link:
     """The link; its answer gets the validators of this state."""
-    carry(link.version, states.changed_at(link, clock.now()))
+    carry(link.version, states.changed_at(link, clock.now()), link_href(link))
     return link
 
 

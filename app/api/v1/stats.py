@@ -62,8 +62,8 @@ def _answer(subject: Subject, query: dict[str, Any], links: dict[str, str]) -> d
     period = periods.period(query.get("start"), query.get("end"))
     interval, zone = query["interval"], query["tz"]
     found = stats(subject, period, interval, zone, top=query["top"], compare="compare" in query)
-    carry(_NO_VERSION, None)
     hrefs = {"self": request.full_path.rstrip("?"), **links}
+    carry(_NO_VERSION, None, hrefs["self"])
     return {
         "start": period.start,
         "end": period.end,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flask import url_for
+
 from app.accounts import credentials, users
 from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
@@ -86,5 +88,5 @@ def get_user(user_id: str) -> User:
 
 def validated(user: User) -> User:
     """The account; its answer gets the validators of this state."""
-    carry(user.version, user.updated_at)
+    carry(user.version, user.updated_at, url_for("v1_users.get_user", user_id=user.public_id))
     return user

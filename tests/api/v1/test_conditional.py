@@ -13,7 +13,7 @@ from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
 from tests.conftest import AppFactory, Caller, sign_up
-from tests.making import URL, from_now, let_pass, make_link, stored_link
+from tests.making import URL, from_now, let_pass, make_link, stored_link, stored_links
 
 PAIRS = 100
 FIELDS = {"/links/mine": "title", "/users/me": "name"}
@@ -247,6 +247,35 @@ def test_where_a_setting_demands_it_a_blind_change_is_428(make_app: AppFactory) 
     ):
         answer = ask(caller, method, path, body)
         assert (answer.status_code, answer.json["error"]["code"]) == (428, "PRECONDITION_REQUIRED")
+    for said in ({"If_Unmodified_Since": "soon"}, {"If_None_Match": "garbage"}, {"If_None_Match": ""}):
+        assert ask(caller, "PATCH", "/links/mine", {"title": "x"}, **said).status_code == 428, said
     assert ask(caller, "PUT", "/links/new", {"url": URL}, If_None_Match="*").status_code == 201
     assert ask(caller, "DELETE", "/links/mine", If_Match=tag).status_code == 204
     assert caller.delete("/auth/sessions").status_code == 204
+
+
+def test_what_has_no_tag_can_be_matched_by_none(app: Flask, alice: Caller, tag: str) -> None:
+    """RFC 9110 §13.1.1: such a call is not performed."""
+    alice.delete("/links/mine")
+    for method, path, body in (
+        ("POST", "/links", {"url": URL}),
+        ("POST", "/shorten", {"url": URL}),
+        ("POST", "/links/batch", {"items": [{"op": "create", "link": {"url": URL}}]}),
+        ("POST", "/links/mine/restore", None),
+        ("DELETE", "/auth/sessions", None),
+    ):
+        answer = ask(alice, method, path, body, If_Match=tag)
+        assert (answer.status_code, answer.json["error"]["code"]) == (412, "PRECONDITION_FAILED"), path
+    assert [link["deleted_at"] is None for link in stored_links(app)] == [False]
+
+
+def test_content_location_is_the_resource_whichever_call_shows_it(alice: Caller, tag: str) -> None:
+    alice.delete("/links/mine")
+    restored = alice.post("/links/mine/restore")
+    shown = alice.get(restored.headers["Content-Location"].removeprefix("/api/v1"))
+    assert (shown.data, shown.headers["ETag"]) == (restored.data, restored.headers["ETag"])
+
+
+def test_a_clock_that_is_behind_is_no_fault(alice: Caller, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+    let_pass(monkeypatch, seconds=-60)
+    assert alice.get("/links/mine").status_code == 200

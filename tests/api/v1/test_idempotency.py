@@ -158,3 +158,52 @@ def test_twin_that_goes_on_for_too_long_is_409(make_app: AppFactory, monkeypatch
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "CONFLICT")
     assert create(alice, "k").status_code == 201
     assert len(stored_links(app)) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_lock_of_somebody_else_is_503(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.2)
+    app = make_app()
+    alice = sign_up(app, "alice")
+    with psycopg.connect(app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")) as other:
+        other.execute("LOCK TABLE links IN SHARE MODE")
+        answer = create(alice, "k")
+        other.rollback()
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "UNAVAILABLE")
+    assert create(alice, "k").status_code == 201
+
+
+def test_replay_comes_under_the_name_that_is_asked_for(alice: Caller) -> None:
+    for name in ("application/vnd.slugline.v1+json", "application/json"):
+        answer = alice.post("/links", json=BODY, headers={"Idempotency-Key": "k", "Accept": name})
+        assert (answer.status_code, answer.mimetype) == (201, name)
+        assert "Accept" in answer.vary
+
+
+def batch(caller: Caller, key: str, *items: dict[str, Any], **flags: bool) -> TestResponse:
+    return create(caller, key, {"items": list(items), **flags}, "/links/batch")
+
+
+def test_a_batch_is_kept_with_its_failures_if_it_did_anything(app: Flask, alice: Caller) -> None:
+    made, gone = {"op": "create", "link": BODY}, {"op": "delete", "code": "gone"}
+    for key, items, flags, stored in (
+        ("nothing-done", [gone], {}, 0),
+        ("dry-run", [made], {"dry_run": True}, 0),
+        ("partly-done", [made, gone], {}, 1),
+    ):
+        answers = [batch(alice, key, *items, **flags) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert ("Idempotency-Replayed" in answers[1].headers, kept(app)) == (bool(stored), stored), key
+    assert len(stored_links(app)) == 1
+
+
+def test_large_answers_have_a_bound(app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "_LARGE", 100)
+    monkeypatch.setattr(answers, "_ROOM", 1_000)
+    found = [create(alice, f"{number}") for number in range(9)]
+    done = [answer for answer in found if answer.status_code == 201]
+    refused = found[len(done)]
+    assert 1 <= len(done) < 9
+    assert (refused.status_code, refused.json["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert len(stored_links(app)) == kept(app) == len(done)
+    assert alice.post("/links", json=BODY).status_code == 201

@@ -312,3 +312,17 @@ def test_batches_of_the_same_links_wait_for_each_other_in_one_order(app: Flask, 
                 calls = [threads.submit(call, worker) for worker in range(4)]
             assert [found.result() for found in calls] == [200] * 4
     assert {(row["version"], row["title"]) for row in stored_links(app)} == {(2, "T")}
+
+
+def test_an_answer_that_would_be_too_large_is_413_and_nothing_is_done(app: Flask, alice: Caller) -> None:
+    """A small batch that changes one large link again and again."""
+    make_link(alice, code="larger", notes="\N{SNOWMAN}" * 5000)
+    answer = send(alice, *[update("larger", title=str(number)) for number in range(1000)])
+    assert (answer.status_code, answer.json["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert stored_link(app, "larger")["title"] is None
+
+
+def test_an_atomic_refusal_names_a_hundred_fields_at_most(alice: Caller) -> None:
+    item = create(**{f"z{number}": 1 for number in range(30)})
+    answer = send(alice, *[item] * 10, atomic=True)
+    assert (answer.status_code, len(answer.json["error"]["details"])) == (400, 100)

@@ -212,3 +212,10 @@ def test_switched_off_limits_leave_no_trace(make_app: AppFactory) -> None:
     answers = [anonymous.get("/users/me") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [401] * 3
     assert not [name for name, _ in answers[0].headers if "RateLimit" in name]
+
+
+def test_searching_and_counting_have_a_bucket_of_their_own(make_app: AppFactory) -> None:
+    caller = sign_up(make_app(**ON, LIMIT_SEARCH="2/minute"), "alice")
+    assert calls(caller, 1, "/links?q=a") + calls(caller, 2, "/links?include_total=true") == [200, 200, 429]
+    assert calls(caller, 1, "/auth/sessions?include_total=true") == [429]
+    assert calls(caller, 3, "/links") == [200] * 3

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
-from app.api.fields import Flag, QueryFlag, QueryWhole, Text, Time, Whole
+from app.api.fields import Bounded, Flag, QueryFlag, QueryWhole, Text, Time, Whole
 
 BIG = 2**31 - 1
 
@@ -171,3 +171,13 @@ def test_what_goes_out_comes_in_again(milliseconds: int) -> None:
 def test_any_text_is_a_time_or_refused(value: str) -> None:
     if not refused(Time(), value):
         assert value[-1] in "zZ0123456789"
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+    looked_at: list[str] = []
+    field = Bounded(fields.String(validate=looked_at.append), 1, 3)
+    for items in (["a"] * 4, []):
+        with pytest.raises(ValidationError):
+            field.deserialize(items)
+    assert looked_at == []
+    assert field.deserialize(["a", "b"]) == looked_at == ["a", "b"]

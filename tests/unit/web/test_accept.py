@@ -89,3 +89,8 @@ _words = st.sampled_from(["*", "/", ";", ",", "q", "=", "0", "1", ".5", '"', "\\
 def test_no_header_is_too_odd(header: str) -> None:
     assert best(header, OFFERS) in (*OFFERS, None)
     assert all(0 <= member.quality <= 1 for member in ranges(header))
+
+
+def test_of_a_very_long_header_the_beginning_is_read() -> None:
+    assert best("text/csv, " + "image/png, " * 1_000 + "application/json", OFFERS) == CSV
+    assert len(ranges("a/b," * 100_000)) <= 256

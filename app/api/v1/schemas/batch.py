@@ -1,18 +1,22 @@
 """Wire shapes of a batch's results."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+import orjson
 from marshmallow import Schema, fields, validate
 
+from app.api.arguments import MESSAGES_LIMIT
 from app.api.fields import Shown, ShownObject
 from app.api.specification import FieldErrorSchema
 from app.api.v1.schemas.batch_input import ITEMS
 from app.api.v1.schemas.links import LinkHrefs, LinkOut
-from app.errors import AppError, FieldError
+from app.errors import AppError, FieldError, PayloadTooLarge
 from app.links.batch import Item, Outcome
 from app.links.models import Link
 
+LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; twice the largest batch
 STATUSES = {"create": 201, "update": 200, "delete": 204}
 """Of items that are done, as of the single calls."""
 
@@ -73,11 +77,13 @@ class BatchOut(Schema):
 def answer(wanted: Mapping[str, Any], items: Sequence[Item], outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """The answer to a batch, each outcome in its wire shape as soon as it is there.
 
-    Raises the first refusal, naming what all of them name, where the batch is to be done as a whole.
+    Raises the first refusal, naming what all of them name, where the batch is to be done as a whole, and
+    PayloadTooLarge: a small batch may change one large link a thousand times.
     """
     link_out, dry_run = LinkOut(), wanted["dry_run"]
     results: list[dict[str, Any]] = []
     refusals: dict[int, AppError] = {}
+    size = 0
     for index, (asked, item, outcome) in enumerate(zip(wanted["items"], items, outcomes, strict=True)):
         result: dict[str, Any] = {"index": index, "op": asked["op"], "status": STATUSES[asked["op"]]}
         if isinstance(outcome, AppError):
@@ -85,6 +91,9 @@ def answer(wanted: Mapping[str, Any], items: Sequence[Item], outcomes: Iterable[
             result |= {"status": refused.status, "error": _error(refused)}
         elif outcome is not None:
             result["link"] = _link(link_out, outcome, asked, dry_run)
+            size += len(orjson.dumps(result["link"]))
+        if size > LARGEST_ANSWER:
+            raise PayloadTooLarge("The answer would be too large: change fewer links in a call.")
         results.append(result)
     if wanted["atomic"] and refusals:
         raise _whole(refusals)
@@ -124,9 +133,8 @@ def _located(refused: AppError, op: str) -> AppError:
 def _whole(refusals: Mapping[int, AppError]) -> AppError:
     """The first item's refusal as that of all, with what every other says in its details."""
     index, first = next(iter(refusals.items()))
-    first.details = tuple(
-        found for number, refused in refusals.items() for found in _details(number, refused)
-    )
+    found = (detail for number, refused in refusals.items() for detail in _details(number, refused))
+    first.details = tuple(islice(found, MESSAGES_LIMIT))
     first.field = first.details[0].field
     first.message = f"Nothing was done. Item {index}: {first.message}"
     return first

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.arguments import refusal
 from app.api.conditional import TAG
-from app.api.fields import Flag, Text
+from app.api.fields import Bounded, Flag, Text
 from app.api.v1.schemas.link_input import CODE_PATTERN, LinkCreate, LinkPatch
 from app.errors import FieldError, PreconditionRequired, ValidationFailed
 from app.links.batch import Change, Creation, Item, Removal
@@ -103,10 +103,11 @@ class Batch(Schema):
 
     atomic = Flag(load_default=False, metadata={"description": "Do all of it or nothing."})
     dry_run = Flag(load_default=False, metadata={"description": "Store nothing, answer what would be."})
-    items = fields.List(
+    items = Bounded(
         ItemField(metadata={"oneOf": [{"$ref": reference} for reference in _REFERENCES]}),
+        1,
+        MOST_ITEMS,
         required=True,
-        validate=validate.Length(1, MOST_ITEMS),
         metadata={
             "description": f"At most {MOST_PASSWORDS} may set a password.",
             "example": [

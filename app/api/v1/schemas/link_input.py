@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from app.api.fields import Flag, Text, Time, Whole
+from app.api.fields import Bounded, Flag, Text, Time, Whole
 from app.api.schema import Editable
 from app.errors import ValidationFailed
 from app.links import creating, writing
@@ -92,10 +92,11 @@ class LinkFields(Editable):
     url = target_field()
     title = Text(255, allow_none=True, metadata={"example": "Spring sale"})
     notes = Text(5000, multiline=True, allow_none=True, metadata={"example": "For April's newsletter."})
-    tags = fields.List(
+    tags = Bounded(
         Label(50, least=1),
+        0,
+        20,
         allow_none=True,
-        validate=validate.Length(max=20),
         metadata={"description": "A set, in no order; null: none.", "example": ["mail", "sale"]},
     )
     redirect_status = RedirectStatus(
