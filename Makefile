@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test e2e lint types conformance ledger bench smoke lock spec spec-check collection migrations-check certificate clean
+.PHONY: help run test e2e lint types conformance contract ledger bench smoke lock spec spec-check collection migrations-check certificate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ migrations-check: $(VENV)/development ## Migrations forward and back on both eng
 
 conformance: $(VENV)/development ## One table: what HTTP asks of every route of the API
 	@$(BIN)/python -m pytest -q -s --show-capture=no tests/guards/test_conformance.py $(ARGS) 2>/dev/null
+
+contract: $(VENV)/development ## Over 5,000 generated calls and scenarios, in each role: every answer is as openapi.json says
+	@CONTRACT=full $(BIN)/python -m pytest -q --show-capture=no tests/contract/test_schemathesis.py \
+		tests/contract/test_scenarios.py -n auto --maxprocesses=4 --dist worksteal $(ARGS)
 
 ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
 	@$(BIN)/python -m tests.ledger $(ARGS)

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from app import errors
 from app.accounts.answers import AnsweredMeanwhile
-from app.api import deprecation, negotiation
+from app.api import deprecation, leading, negotiation
 from app.api.access import Access
 from app.api.conditional import CHANGES
 from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
@@ -151,6 +151,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         _take_key(doc)
     if mark:
         deprecation.describe(doc, mark, view, rule)
+    leading.describe(doc, view)
     _fill_in_example(doc)
     _answer_under_both_names(doc)
     _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)

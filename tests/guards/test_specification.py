@@ -73,6 +73,24 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_links_lead_to_operations_and_name_their_parameters_and_fields(document: dict[str, Any]) -> None:
+    by_id = {found["operationId"]: (path, found) for _, path, found in operations(document)}
+    links = [
+        link
+        for _, found in by_id.values()
+        for response in found["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert links
+    for link in links:
+        path, target = by_id[link["operationId"]]
+        named = [*document["paths"][path].get("parameters", []), *target.get("parameters", [])]
+        assert link.get("parameters", {}).keys() <= {parameter["name"] for parameter in named}
+        if "requestBody" in link:
+            schema = target["requestBody"]["content"]["application/json"]["schema"]
+            assert link["requestBody"].keys() <= resolved(document, schema)["properties"].keys()
+
+
 @pytest.mark.parametrize("route", api_routes(), ids=str)
 def test_operation_is_summed_up_and_grouped(document: dict[str, Any], route: Route) -> None:
     found = operation(document, route)

@@ -12,6 +12,7 @@ from app.accounts.users import EmailTaken, RegistrationClosed
 from app.api import pagination
 from app.api.access import bearer_token, current_principal, public, signed_in, token_bearer
 from app.api.blueprint import Blueprint, raises
+from app.api.leading import leads, with_body, with_parameters
 from app.api.pagination import PAGES
 from app.api.specification import path_id
 from app.api.v1.schemas.auth import Login, Register, SessionList, SessionListQuery, Tokens
@@ -26,6 +27,7 @@ SESSION_ID = path_id("session_id", "The session's id.", "ses_4kTbW0yZpQ2mN8vXc1L
 @blueprint.post("/register")
 @public
 @raises(EmailTaken, RegistrationClosed)
+@leads(201, login=with_body(email="$request.body#/email", password="$request.body#/password"))
 @blueprint.arguments(Register)
 @blueprint.response(201, UserOut, headers={"Location": {"schema": {"type": "string"}}})
 def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]]:
@@ -79,6 +81,7 @@ def logout() -> None:
 
 @blueprint.get("/sessions")
 @signed_in
+@leads(200, end_session=with_parameters(session_id="$response.body#/items/0/id"))
 @blueprint.arguments(SessionListQuery, location="query")
 @blueprint.response(200, SessionList, headers=PAGES)
 def list_sessions(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -10,6 +10,7 @@ from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.idempotency import idempotent
+from app.api.leading import leads, with_parameters
 from app.api.negotiation import LINKED_DATA
 from app.api.v1 import linked_data
 from app.api.v1.schemas.link_input import CODE_PATTERN, LinkCreate, LinkPatch, LinkReplace
@@ -51,6 +52,9 @@ CODE = [
         "example": "spring",
     }
 ]
+_THE_LINK = with_parameters(code="$response.body#/code", domain="$response.body#/domain")
+_ITS_CALLS = dict.fromkeys(("get_link", "patch_link", "delete_link", "get_stats"), _THE_LINK)
+_THE_DELETED = with_parameters(code="$request.path.code", domain="$request.query.domain")
 LOCATION = {"Location": {"description": "The path of the new link.", "schema": {"type": "string"}}}
 
 
@@ -59,6 +63,7 @@ LOCATION = {"Location": {"description": "The path of the new link.", "schema": {
 @idempotent
 @conditional
 @raises(CodeTaken)
+@leads(201, **_ITS_CALLS)
 @blueprint.arguments(LinkCreate)
 @blueprint.response(201, LinkOut, headers=LOCATION)
 def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
@@ -114,6 +119,7 @@ def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
 @signed_in
 @conditional
 @raises(CodeTaken, Conflict)
+@leads(201, **_ITS_CALLS)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkReplace)
 @blueprint.response(201, LinkOut, headers=LOCATION)
@@ -152,6 +158,7 @@ def patch_link(query: dict[str, Any], changes: dict[str, Any], code: str) -> Lin
 @blueprint.delete("/<code>", parameters=CODE)
 @signed_in
 @conditional
+@leads(204, restore_link=_THE_DELETED)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.response(204)
 def delete_link(query: dict[str, Any], code: str) -> None:

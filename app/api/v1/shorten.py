@@ -5,6 +5,7 @@ from typing import Any
 from app.api.access import current_principal, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.idempotency import idempotent
+from app.api.leading import leads, with_parameters
 from app.api.v1.links import LOCATION, location, spend_create
 from app.api.v1.schemas.shorten import Shorten, Shortened
 from app.links import creating, short_urls
@@ -17,6 +18,7 @@ blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description
 @signed_in
 @idempotent
 @raises(CodeTaken)
+@leads(201, patch_link=with_parameters(code="$response.body#/code"))
 @blueprint.arguments(Shorten)
 @blueprint.response(201, Shortened, headers=LOCATION)
 def shorten(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
