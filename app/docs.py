@@ -14,6 +14,7 @@ from app.errors import AppError, NotFound
 blueprint = Blueprint("docs", __name__)
 
 PAGES = Path(__file__).resolve().parent / "static" / "docs"
+OWN = ("start.js", "page.css")
 ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 # Swagger UI draws its icons from data: URLs and writes style attributes.
 CONTENT_SECURITY_POLICY = (
@@ -48,8 +49,8 @@ def error_codes() -> str:
 
 @blueprint.get("/docs/<path:name>")
 def swagger_asset(name: str) -> Response:
-    """Swagger UI's own files, from the package: no CDN."""
-    if name == "start.js":
+    """What /docs loads: files of ours, and Swagger UI's from its package: no CDN."""
+    if name in OWN:
         return _page(name)
     if name not in ASSETS:
         raise NotFound()

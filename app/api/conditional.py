@@ -1,7 +1,8 @@
 """Conditional requests (RFC 9110 §13): validators of single resources, 304, and changes that say what they change.
 
-An entity tag is `"<version>-<12 hex of SHA-256 of the body>"`. If-None-Match compares all of it, since the state
-of a link changes with time alone; If-Match on PUT, PATCH and DELETE compares the version, in SQL (contract,
+An entity tag is `"<version>-<12 hex of SHA-256 of the body>"`; of any type but plain JSON the name is hashed too:
+representations that share a tag are one to a cache (RFC 9110 §8.8.1). If-None-Match compares all of it, since the
+state of a link changes with time alone; If-Match on PUT, PATCH and DELETE compares the version, in SQL (contract,
 "Conditional").
 """
 
@@ -16,8 +17,10 @@ from flask import Response, current_app, g, request
 from werkzeug.datastructures import ETags
 
 from app import clock
+from app.api import negotiation
 from app.errors import PreconditionFailed, PreconditionRequired
 from app.preconditions import Precondition, Versions
+from app.web.accept import JSON
 from app.web.safe_methods import SAFE_METHODS
 
 CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
@@ -85,7 +88,8 @@ def _validated(response: Response) -> Response:
     if "validators" not in g:
         return response
     version, changed_at, href = g.validators
-    response.set_etag(f"{version}-{hashlib.sha256(response.get_data()).hexdigest()[:12]}")
+    name = b"" if (chosen := negotiation.chosen()) == JSON else chosen.encode()
+    response.set_etag(f"{version}-{hashlib.sha256(name + response.get_data()).hexdigest()[:12]}")
     # A change within the same second would go unseen (RFC 9110 §8.8.2.2): no date until that second is over.
     if changed_at is not None and changed_at + _SECOND <= clock.now():
         response.last_modified = changed_at

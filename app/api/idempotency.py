@@ -17,11 +17,12 @@ from app.api import negotiation
 from app.api.access import current_principal
 from app.errors import AppError, FieldError, ValidationFailed
 from app.extensions import db
+from app.web.accept import JSON
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_PATTERN = "[!-~]{1,255}"
-_KEPT_HEADERS = ("Location", "Content-Location", "ETag", "Last-Modified")
+_KEPT_HEADERS = ("Location", "Content-Location", "Last-Modified")
 
 View = Callable[..., Any]
 
@@ -88,8 +89,14 @@ def _replay(call: _Call) -> Response | None:
     if not hmac.compare_digest(stored.request, call.request):
         raise IdempotencyMismatch(field=HEADER)
     # JSON has two names; which of them is this request's choice.
-    headers = {**stored.headers, REPLAYED: "true", "Vary": "Accept"}
+    headers = {name: value for name, value in stored.headers.items() if name in _kept_headers()}
+    headers |= {REPLAYED: "true", "Vary": "Accept"}
     return Response(stored.body, stored.status, headers, mimetype=negotiation.chosen())
+
+
+def _kept_headers() -> tuple[str, ...]:
+    """The tag is that of plain JSON; under its other name the answer has another one."""
+    return (*_KEPT_HEADERS, "ETag") if negotiation.chosen() == JSON else _KEPT_HEADERS
 
 
 def _first(call: _Call, answer_it: Callable[[], Response]) -> Response:
@@ -101,7 +108,7 @@ def _first(call: _Call, answer_it: Callable[[], Response]) -> Response:
     try:
         response = answer_it()
         if response.status_code < 300 and "nothing_done" not in g:
-            headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            headers = {name: response.headers[name] for name in _kept_headers() if name in response.headers}
             answer = Answer(call.request, response.status_code, headers, response.get_data())
             answers.store(call.user_id, call.key, answer)
         return response

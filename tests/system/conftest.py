@@ -88,7 +88,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")

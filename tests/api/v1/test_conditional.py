@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.http import http_date
 from werkzeug.test import TestResponse
 
+from app.api.negotiation import VERSIONED
 from tests.conftest import AppFactory, Caller, sign_up
 from tests.making import URL, from_now, let_pass, make_link, stored_link, stored_links
 
@@ -65,6 +66,16 @@ def test_who_has_it_gets_304_without_a_body(alice: Caller, tag: str, method: str
         assert not {"Content-Type", "Content-Length"} & set(answer.headers.keys())
     for sent in ('"other"', later_tag(tag), tag.replace("-", "-f")):
         assert ask(alice, method, path, If_None_Match=sent).status_code == 200
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+def test_who_has_it_in_one_type_has_not_got_the_other(alice: Caller, tag: str, path: str) -> None:
+    tag = alice.get(path).headers["ETag"]
+    other = ask(alice, "GET", path, Accept=VERSIONED)
+    assert other.headers["ETag"] != tag
+    assert ask(alice, "GET", path, Accept=VERSIONED, If_None_Match=tag).status_code == 200
+    assert ask(alice, "GET", path, Accept=VERSIONED, If_None_Match=other.headers["ETag"]).status_code == 304
+    assert ask(alice, "PATCH", path, {FIELDS[path]: "x"}, If_Match=other.headers["ETag"]).status_code == 200
 
 
 def test_a_state_that_time_changed_is_no_304(

@@ -102,7 +102,10 @@ class Batch(Schema):
     """What to do, in order."""
 
     atomic = Flag(load_default=False, metadata={"description": "Do all of it or nothing."})
-    dry_run = Flag(load_default=False, metadata={"description": "Store nothing, answer what would be."})
+    dry_run = Flag(
+        load_default=False,
+        metadata={"description": "Store nothing, answer what would be.", "example": True},
+    )
     items = Bounded(
         ItemField(metadata={"oneOf": [{"$ref": reference} for reference in _REFERENCES]}),
         1,
@@ -111,9 +114,9 @@ class Batch(Schema):
         metadata={
             "description": f"At most {MOST_PASSWORDS} may set a password.",
             "example": [
-                {"op": "create", "link": {"url": "https://example.com/spring?ref=mail", "tags": ["sale"]}},
-                {"op": "update", "code": "spring", "changes": {"enabled": False}},
-                {"op": "delete", "code": "winter"},
+                {"op": "create", "link": {"url": "https://example.com/summer", "code": "summer"}},
+                {"op": "update", "code": "summer", "changes": {"title": "Summer sale", "tags": ["sale"]}},
+                {"op": "delete", "code": "summer"},
             ],
         },
     )
