@@ -90,7 +90,7 @@ class Person:
 
         `typed` are parameters to fill in, by name.
         """
-        block = self._opened(name)
+        block = self.opened(name)
         for parameter, value in typed.items():
             block.locator(f'tr[data-param-name="{parameter}"] input').fill(value)
             block.locator(f'tr[data-param-name="{parameter}"] input').blur()  # it is taken with a delay else
@@ -103,7 +103,8 @@ class Person:
         is_json = caught.value.headers.get("content-type", "").startswith("application/json")
         return status, caught.value.json() if is_json and status != 204 else None
 
-    def _opened(self, name: str) -> Locator:
+    def opened(self, name: str) -> Locator:
+        """The block of a call, which was closed."""
         method, path, _ = OPERATIONS[name]
         block = self._page.locator(f'.opblock-{method}:has([data-path="{path}"])')
         block.locator(".opblock-summary-control").dispatch_event("click")
@@ -155,3 +156,13 @@ def test_every_call_can_be_tried_with_what_is_filled_in(
         assert str(status) in OPERATIONS[name][2]["responses"]
     assert {name: status for name, status in answers.items() if status >= 400} == {}
     assert bodies["change_links"]["summary"] == {"total": 3, "succeeded": 3, "failed": 0}
+
+
+def test_an_open_call_scrolls_within_itself_on_a_phone(page: Page, service: Service) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto(f"{service.base}/docs")
+    Person(page).opened("change_links").get_by_role("button", name="Execute").wait_for()
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(fits)
+    page.evaluate("""document.querySelector("link[href='docs/page.css']").disabled = true""")
+    assert not page.evaluate(fits)  # so it is our style that does it
