@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.growth import Finding, compare
+from tests.contract.growth import compare
+from tests.contract.shapes import Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 Edit = Callable[[Any], Any]
@@ -51,12 +52,15 @@ OLD: dict[str, Any] = {
                 },
             },
         },
+        "/ping": {"$ref": "#/components/pathItems/Ping"},
     },
     "components": {
+        "pathItems": {"Ping": {"get": {"responses": {}}}},
+        "headers": {"Link": {"required": True, "schema": {"type": "string"}}},
         "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A token."}},
         "responses": {
             "Links": {
-                "headers": {"Link": {"schema": {"type": "string"}}},
+                "headers": {"Link": {"$ref": "#/components/headers/Link"}},
                 "content": {
                     "application/json": {
                         "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Out"}},
@@ -75,6 +79,12 @@ OLD: dict[str, Any] = {
                     "tags": {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^a"}},
                     "weight": {"type": "number", "minimum": 1},
                     "parent": {"$ref": "#/components/schemas/In"},
+                    "any": {},
+                    "place": {
+                        "maxLength": 9,
+                        "default": "a",
+                        "anyOf": [{"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "null"}],
+                    },
                 },
             },
             "Out": {
@@ -87,6 +97,7 @@ OLD: dict[str, Any] = {
                     "state": {"type": "string", "enum": ["on", "off"]},
                     "note": {"type": ["string", "null"]},
                     "size": {"type": "integer"},
+                    "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
                     "more": {"anyOf": [{"$ref": "#/components/schemas/Out"}, {"type": "null"}]},
                 },
             },
@@ -111,12 +122,21 @@ def _out(document: Any) -> Any:
     return document["components"]["schemas"]["Out"]["properties"]
 
 
+def _header(document: Any) -> Any:
+    return document["components"]["headers"]["Link"]
+
+
 def _schema(document: Any, name: str) -> Any:
     return document["components"]["schemas"][name]
 
 
 BREAKS: dict[str, tuple[Edit, str]] = {
-    "server": (lambda d: d.update(servers=[{"url": "/other"}]), "servers: / removed"),
+    "server": (lambda d: d.update(servers=[{"url": "/other"}]), "GET /links: server / removed"),
+    "server of a call": (lambda d: _get(d).update(servers=[{"url": "/b"}]), "GET /links: server / removed"),
+    "call behind a reference": (
+        lambda d: d["components"]["pathItems"]["Ping"].pop("get"),
+        "GET /ping: removed",
+    ),
     "path": (lambda d: d["paths"].pop("/links"), "POST /links: removed"),
     "operation": (lambda d: d["paths"]["/links"].pop("post"), "POST /links: removed"),
     "operation id": (lambda d: _get(d).update(operationId="links"), "operationId list_links is now links"),
@@ -149,11 +169,48 @@ BREAKS: dict[str, tuple[Edit, str]] = {
         lambda d: _get(d)["parameters"][1].update(explode=False),
         "is written differently",
     ),
+    "place of a parameter": (
+        lambda d: _get(d)["parameters"][1].update({"in": "header"}),
+        "GET /links query q: removed",
+    ),
+    "parameter in a format of its own": (
+        lambda d: _get(d)["parameters"][1].update(content={"application/json": {}}),
+        "query q: is written differently",
+    ),
     "bound of a parameter": (
         lambda d: _get(d)["parameters"][0]["schema"].update(maximum=50),
         "GET /links query limit: maximum 100 is now 50",
     ),
     "default": (lambda d: _get(d)["parameters"][0]["schema"].update(default=10), "default 20 is now 10"),
+    "new default": (
+        lambda d: _get(d)["parameters"][1]["schema"].update(default="a"),
+        "query q: default None is now a",
+    ),
+    "default beside alternatives": (
+        lambda d: _in(d)["place"].update(default="b"),
+        "body.place: default a is now b",
+    ),
+    "bound beside alternatives": (
+        lambda d: _in(d)["place"].update(maxLength=8),
+        "body.place: maxLength 9 is now 8",
+    ),
+    "alternative within an alternative": (
+        lambda d: _in(d)["place"]["anyOf"][0]["oneOf"].pop(),
+        "body.place: no longer takes integer",
+    ),
+    "bound in another part": (
+        lambda d: _in(d)["url"].update(allOf=[{"maxLength": 1024}]),
+        "body.url: maxLength 2048 is now 1024",
+    ),
+    "anything that is now a tree": (
+        lambda d: (
+            _in(d).update(any={"$ref": "#/components/schemas/Tree"}),
+            d["components"]["schemas"].update(
+                Tree={"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
+            ),
+        ),
+        "body.any: no longer takes boolean",
+    ),
     "body that is now required": (
         lambda d: _post(d)["requestBody"].update(required=True),
         "body: is now required",
@@ -161,6 +218,12 @@ BREAKS: dict[str, tuple[Edit, str]] = {
     "type of a body": (
         lambda d: _post(d)["requestBody"]["content"].pop("text/json"),
         "body: text/json removed",
+    ),
+    "encoding of a body": (
+        lambda d: _post(d)["requestBody"]["content"]["text/json"].update(
+            encoding={"tags": {"style": "form"}}
+        ),
+        "POST /links body: text/json is written differently",
     ),
     "field of a body": (lambda d: _in(d).pop("title"), "POST /links body.title: removed"),
     "new required field": (
@@ -174,6 +237,18 @@ BREAKS: dict[str, tuple[Edit, str]] = {
     "closed body": (
         lambda d: _schema(d, "In").update(additionalProperties=False),
         "no longer takes other fields",
+    ),
+    "closed body, by another word": (
+        lambda d: _schema(d, "In").update(unevaluatedProperties=False),
+        "body: unevaluatedProperties None is now False",
+    ),
+    "other fields of one type": (
+        lambda d: _schema(d, "In").update(additionalProperties={"type": "string"}),
+        "body.*: no longer takes array",
+    ),
+    "field that is no longer taken": (
+        lambda d: _in(d)["title"].update(readOnly=True),
+        "body.title: is now readOnly",
     ),
     "shorter text": (lambda d: _in(d)["url"].update(maxLength=1024), "body.url: maxLength 2048 is now 1024"),
     "longer text at least": (
@@ -213,6 +288,18 @@ BREAKS: dict[str, tuple[Edit, str]] = {
         lambda d: d["components"]["responses"]["Links"].pop("headers"),
         "GET /links 200: header Link removed",
     ),
+    "type of a header": (
+        lambda d: _header(d)["schema"].update(type="integer"),
+        "GET /links 200 header Link: may now be integer",
+    ),
+    "header that may be absent": (
+        lambda d: _header(d).pop("required"),
+        "GET /links 200 header Link: may now be absent",
+    ),
+    "style of a header": (
+        lambda d: _header(d).update(explode=True),
+        "GET /links 200 header Link: is written differently",
+    ),
     "type of an answer": (
         lambda d: _post(d)["responses"]["201"].update(content={"text/plain": {}}),
         "POST /links 201: application/json removed",
@@ -226,6 +313,23 @@ BREAKS: dict[str, tuple[Edit, str]] = {
         lambda d: _out(d)["size"].update(type=["integer", "null"]),
         "size: may now be null",
     ),
+    "field that is no longer sent": (
+        lambda d: _out(d)["size"].update(writeOnly=True),
+        "size: is now writeOnly",
+    ),
+    "other fields of another type": (
+        lambda d: _out(d)["counts"].update(additionalProperties={"type": "number"}),
+        "counts.*: may now be number",
+    ),
+    "other fields of any type": (
+        lambda d: _out(d)["counts"].pop("additionalProperties"),
+        "counts.*: may now be array",
+    ),
+    "other fields that are gone": (
+        lambda d: _out(d)["counts"].update(additionalProperties=False),
+        "counts: no longer has other fields",
+    ),
+    "field that is always null": (lambda d: _out(d)["note"].update(type="null"), "note: is now always null"),
     "object that may be null": (
         lambda d: _post(d)["responses"]["201"]["content"]["application/json"].update(
             schema={"anyOf": [{"$ref": "#/components/schemas/Out"}, {"type": "null"}]}
@@ -260,6 +364,22 @@ GROWS: dict[str, Edit] = {
         _schema(d, "Out")["required"].append("size"),
         _out(d)["note"].update(type="string", format="uri"),
     ),
+    "other fields of a body, and of an answer that was closed": lambda d: (
+        _schema(d, "In").update(additionalProperties=True),
+        _schema(d, "Out").update(additionalProperties={"type": "integer"}),
+    ),
+    "alternatives that are written apart": lambda d: _in(d).update(
+        place={
+            "anyOf": [{"type": name, "maxLength": 9} for name in ("string", "integer", "null", "boolean")],
+            "default": "a",
+        }
+    ),
+    "another server": lambda d: d["servers"].append({"url": "https://example.org"}),
+    "style that was so": lambda d: (
+        _get(d)["parameters"][1].update(style="form", explode=True),
+        _header(d).update(style="simple", explode=False),
+    ),
+    "header that says more": lambda d: _header(d)["schema"].update(pattern="^<"),
     "new error": lambda d: _get(d)["responses"].update({"412": {"description": "Changed."}}),
     "new header": lambda d: _get(d)["responses"]["400"].update(headers={"X-Error-Code": {}}),
     "another credential beside the old one": lambda d: _post(d).update(security=[{"key": []}, {"token": []}]),

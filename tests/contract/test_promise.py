@@ -1,6 +1,7 @@
 """`make spec-check`: what is promised is read from the history of main."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.promise import CHANGELOG, DOCUMENT, NoHistory, examine, main
+from tests.contract.promise import CHANGELOG, DOCUMENT, NoHistory, examine, judge, main
 
 TODAY = date(2027, 7, 1)
 Edit = Callable[[dict[str, Any]], Any]
@@ -32,9 +33,10 @@ class Repository:
         self.commit()
         self.change(remove("/draft"), "Begun.")
 
-    def git(self, *arguments: str) -> None:
-        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", "-C", str(self.root), *who, *arguments], check=True, capture_output=True)
+    def git(self, *arguments: str, day: str = "2026-07-01") -> None:
+        command = ["git", "-C", str(self.root), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        when = {"GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
+        subprocess.run([*command, *arguments], check=True, capture_output=True, env={**os.environ, **when})
 
     def write(self) -> None:
         (self.root / DOCUMENT).write_text(json.dumps(self.document))
@@ -43,15 +45,15 @@ class Repository:
         with (self.root / CHANGELOG).open("a") as file:
             file.write(f"- {entry}\n")
 
-    def commit(self) -> None:
+    def commit(self, day: str = "2026-07-01") -> None:
         self.git("add", "-A")
-        self.git("commit", "-q", "-m", "c")
+        self.git("commit", "-q", "-m", "c", day=day)
 
-    def change(self, edit: Edit, entry: str) -> None:
+    def change(self, edit: Edit, entry: str, day: str = "2026-07-01") -> None:
         edit(self.document)
         self.write()
         self.tell(entry)
-        self.commit()
+        self.commit(day)
 
     def examine(self) -> tuple[list[str], bool]:
         findings, behind = examine(self.root, TODAY)
@@ -127,12 +129,89 @@ def test_change_that_is_told_to_clients_is_let_pass(repository: Repository) -> N
     assert repository.examine() == ([], False)
 
 
-@pytest.mark.parametrize(("sunset", "found"), [("2027-07-01", []), ("2027-07-02", ["GET /b: removed"])])
-def test_call_may_go_after_its_sunset(repository: Repository, sunset: str, found: list[str]) -> None:
+def test_words_for_one_change_let_no_other_pass(repository: Repository) -> None:
+    """`maxLength 20 is now 10` begins with what tells of 1."""
+    repository.change(add("/a/b"), "Corrected: `GET /a/bc: removed`, and GET /a/b: removed.")
+    repository.change(remove("/a/b"), "Removed.")
+    assert repository.examine()[0] == ["GET /a/b: removed"]
+
+
+@pytest.mark.parametrize(("day", "found"), [("2026-07-01", []), ("2026-07-02", ["GET /b: removed"])])
+def test_notice_counts_from_the_day_of_the_commit(repository: Repository, day: str, found: list[str]) -> None:
     repository.change(add("/b"), "Added /b.")
-    repository.change(add("/b", **{"deprecated": True, "x-sunset": sunset}), "Deprecated /b.")
-    repository.change(remove("/b"), "Removed /b.")
+    repository.change(add("/b", **{"x-sunset": "2027-07-01"}), "Deprecated /b.", day)
+    repository.change(remove("/b"), "Removed /b.", "2027-07-01")
     assert repository.examine()[0] == found
+
+
+def _with(sunset: str | None, kind: str = "string") -> dict[str, Any]:
+    answer = {"content": {"application/json": {"schema": {"type": kind}}}}
+    operation = {"responses": {"200": answer}, **({"x-sunset": sunset} if sunset else {})}
+    return {"paths": {"/b": {"get": operation}}}
+
+
+def _judged(announced: list[tuple[str, str | None]], current: dict[str, Any]) -> list[str]:
+    """What is found after `announced`: days of commits, each with the sunset of GET /b that it told."""
+    promised = [(date.fromisoformat(day), _with(sunset)) for day, sunset in announced]
+    return sorted(str(finding) for finding in judge(promised, current, TODAY))
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        pytest.param([("2026-07-01", "2027-07-01")], id="a year ahead"),
+        pytest.param([("2026-07-01", "2026-08-01"), ("2026-08-01", "2027-07-01")], id="postponed to a year"),
+        pytest.param([("2020-02-29", "2021-03-01")], id="since a leap day"),
+    ],
+)
+def test_call_may_go_after_its_sunset(announced: list[tuple[str, str | None]]) -> None:
+    assert _judged(announced, {"paths": {}}) == []
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        pytest.param([("2026-01-01", "2027-07-02")], id="tomorrow"),
+        pytest.param([("2026-07-02", "2027-07-01")], id="announced too late"),
+        pytest.param([("2026-07-02", "2021-01-01")], id="over when it was announced"),
+        pytest.param([("2020-02-29", "2021-02-28")], id="a day before the leap day's year"),
+        pytest.param([("2025-01-01", "2027-01-01"), ("2026-01-01", "2027-08-01")], id="postponed"),
+        pytest.param([("2025-01-01", "2027-08-01"), ("2025-02-01", "2027-01-01")], id="brought forward"),
+        pytest.param([("2025-01-01", "2027-01-01"), ("2025-02-01", None)], id="taken back"),
+        pytest.param(
+            [("2025-01-01", "2027-01-01"), ("2025-02-01", None), ("2026-12-01", "2027-02-01")],
+            id="taken back and announced anew",
+        ),
+    ],
+)
+def test_call_may_not_go_without_a_year_of_notice(announced: list[tuple[str, str | None]]) -> None:
+    assert _judged(announced, {"paths": {}}) == ["GET /b: removed"]
+
+
+def test_ended_call_may_not_become_another() -> None:
+    announced: list[tuple[str, str | None]] = [("2026-07-01", "2027-07-01")]
+    assert _judged(announced, _with("2027-07-01")) == []
+    assert _judged(announced, _with("2027-07-01", "integer")) == ["GET /b 200: may now be integer"]
+
+
+@pytest.mark.parametrize(
+    ("announced", "sunset", "found"),
+    [
+        (None, "2028-07-01", []),
+        (
+            None,
+            "2021-01-01",
+            ["GET /b: sunset 2021-01-01 is announced less than a year ahead, on 2027-07-01"],
+        ),
+        ("2028-09-01", "2028-08-01", ["GET /b: sunset 2028-09-01 is now 2028-08-01"]),
+        ("2028-09-01", "2028-10-01", []),
+        ("2028-09-01", None, []),
+    ],
+)
+def test_sunset_that_is_too_early_is_found_when_it_is_written(
+    announced: str | None, sunset: str | None, found: list[str]
+) -> None:
+    assert _judged([("2027-01-01", announced)], _with(sunset)) == found
 
 
 def test_change_without_an_entry_is_found_until_there_is_one(repository: Repository) -> None:
