@@ -20,9 +20,9 @@ from app.clicks.worker import Chore, run_worker
 from app.extensions import db
 from app.links.closing import erase_deleted
 
-# Where web and worker share a core, visitors go first: the web process gets three quarters of it (sched(7)), and
-# clicks are counted a little later.
-_NICENESS = 5
+# Where web and worker share a core, visitors go first: the web process gets two thirds of it (sched(7)), and clicks
+# are counted a little later. Not more: a worker that is put off while it has the lock keeps other writers waiting.
+_NICENESS = 3
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
 CHORES: Sequence[Chore] = (

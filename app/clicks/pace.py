@@ -7,7 +7,7 @@ lines are of a few busy links or of a hundred thousand: no number fits all.
 
 LEAST, FIRST, MOST = 100, 500, 8_000
 """Lines."""
-AIMS = {"sqlite": 0.008, "postgresql": 0.15}
+AIMS = {"sqlite": 0.005, "postgresql": 0.15}
 """Seconds. Of PostgreSQL's writers only another host's ingester waits, for the roll-ups it shares."""
 
 

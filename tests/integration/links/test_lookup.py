@@ -186,6 +186,22 @@ def test_on_sqlite_the_next_look_sees_every_commit_of_anybody(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_on_sqlite_commits_that_change_no_link_end_no_trust(
+    app: Flask, lookup: Lookup[str | None], source: Any, add: Callable[..., None], change: Callable[..., None]
+) -> None:
+    add("abc")
+    find(lookup)
+    stamp = source.stamp()
+    for harmless in ({"title": "new"}, {"clicks_used": 5}, {"notes": "new"}):
+        change("abc", **harmless)
+        assert source.stamp() is stamp
+    with app.app_context():
+        db.session.execute(insert(Domain).values(host="new.example"))
+        db.session.commit()
+    assert source.stamp() is not stamp
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("wait", [True, False])
 def test_on_sqlite_a_look_leaves_no_lock_behind(
     app: Flask, lookup: Lookup[str | None], source: Any, add: Callable[..., None], wait: bool
