@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, render_template, request, send_from_directory
 
 from app import clock
 from app.errors import AppError, NotFound
 
-blueprint = Blueprint("docs", __name__)
+blueprint = Blueprint("docs", __name__, template_folder="static/docs")
 
 PAGES = Path(__file__).resolve().parent / "static" / "docs"
 OWN = ("start.js", "page.css")
@@ -35,16 +34,14 @@ def swagger_ui() -> Response:
 
 
 @blueprint.get("/docs/errors")
-def error_codes() -> str:
+def error_codes() -> Response:
     """What each code means: where the `type` of a problem leads (RFC 9457 §3.1.1)."""
-    told: dict[tuple[int, str], list[str]] = {}
+    told: dict[tuple[int, str], dict[str, None]] = {}
     for kind in _kinds(AppError):
-        told.setdefault((kind.status, kind.code), []).append(escape(kind.message))
-    entries = "".join(
-        f'<dt id="{code}">{status} <code>{code}</code></dt><dd>{"<br>".join(dict.fromkeys(messages))}</dd>'
-        for (status, code), messages in sorted(told.items())
+        told.setdefault((kind.status, kind.code), {})[kind.message] = None
+    return _as_page(
+        Response(render_template("errors.html", codes=sorted(told.items())), mimetype="text/html")
     )
-    return f'<!doctype html><html lang="en"><title>Errors of Slugline</title><dl>{entries}</dl></html>\n'
 
 
 @blueprint.get("/docs/<path:name>")
@@ -82,7 +79,10 @@ def _kinds(base: type[AppError]) -> Iterator[type[AppError]]:
 
 
 def _page(name: str) -> Response:
-    response = _file(PAGES, name)
+    return _as_page(_file(PAGES, name))
+
+
+def _as_page(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Cache-Control"] = "no-cache"
     return response

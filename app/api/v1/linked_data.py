@@ -11,6 +11,20 @@ from flask import Blueprint, Response, current_app, request, url_for
 from app.api.negotiation import LINKED_DATA
 from app.links import short_urls
 
+_OWN = (
+    "code",
+    "domain",
+    "notes",
+    "redirect_status",
+    "forward_query",
+    "enabled",
+    "max_clicks",
+    "has_password",
+    "status",
+    "owner",
+    "clicks",
+)
+
 contexts = Blueprint("contexts", __name__)
 
 
@@ -58,25 +72,15 @@ def _context() -> dict[str, Any]:
         "ShortLink": "slugline:ShortLink",
         "ItemList": "schema:ItemList",
         "items": {"@id": "schema:itemListElement", "@container": "@list"},
-        "code": "slugline:code",
-        "domain": "slugline:domain",
+        **{name: f"slugline:{_camel(name)}" for name in _OWN},
         "short_url": {"@id": "schema:url", "@type": "@id"},
         "url": {"@id": "slugline:target", "@type": "@id"},
         "title": "schema:name",
-        "notes": "slugline:notes",
         "tags": {"@id": "schema:keywords", "@container": "@set"},
-        "redirect_status": "slugline:redirectStatus",
-        "forward_query": "slugline:forwardQuery",
-        "enabled": "slugline:enabled",
         "starts_at": {"@id": "slugline:startsAt", **time},
         "expires_at": {"@id": "schema:expires", **time},
-        "max_clicks": "slugline:maxClicks",
-        "has_password": "slugline:hasPassword",
-        "status": "slugline:status",
-        "owner": "slugline:owner",
         "created_at": {"@id": "schema:dateCreated", **time},
         "updated_at": {"@id": "schema:dateModified", **time},
-        "clicks": "slugline:clicks",
         "total": "slugline:totalClicks",
         "humans": "slugline:humanClicks",
         "bots": "slugline:botClicks",
@@ -84,3 +88,8 @@ def _context() -> dict[str, Any]:
         "page": None,
         "_links": None,
     }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
