@@ -27,7 +27,8 @@ SESSION_ID = path_id("session_id", "The session's id.", "ses_4kTbW0yZpQ2mN8vXc1L
 @blueprint.post("/register")
 @public
 @raises(EmailTaken, RegistrationClosed)
-@leads(201, login=with_body(email="$request.body#/email", password="$request.body#/password"))  # nosec B106 - where to find it, no password
+# bandit: no password, but where one is to be found.
+@leads(201, login=with_body(email="$request.body#/email", password="$request.body#/password"))  # nosec B106
 @blueprint.arguments(Register)
 @blueprint.response(201, UserOut, headers={"Location": {"schema": {"type": "string"}}})
 def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]]:
