@@ -42,7 +42,7 @@ class PostgreSQL:
             nobody = pwd.getpwnam("nobody")
             os.chown(self._base, nobody.pw_uid, nobody.pw_gid)
             self._options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        self._programs = _postgresql_programs()
+        self._programs = self._reachable(_postgresql_programs())
         self._run("initdb", "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         self.url = f"postgresql+psycopg://postgres@/postgres?host={self._base}"
         """Of its database `postgres`."""
@@ -61,6 +61,14 @@ class PostgreSQL:
         with suppress(subprocess.CalledProcessError):
             self.stop()
         shutil.rmtree(self._base, ignore_errors=True)
+
+    def _reachable(self, programs: Path) -> Path:
+        """The programs where their user gets at them: root's own folder is often closed to others."""
+        if "user" not in self._options or all(folder.stat().st_mode & 0o001 for folder in programs.parents):
+            return programs
+        copy = Path(self._base, "programs")
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        return copy / programs.name
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [self._programs / program, "-D", f"{self._base}/data", *arguments]
