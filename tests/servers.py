@@ -66,9 +66,14 @@ class PostgreSQL:
         """The programs where their user gets at them: root's own folder is often closed to others."""
         if "user" not in self._options or all(folder.stat().st_mode & 0o001 for folder in programs.parents):
             return programs
-        copy = Path(self._base, "programs")
-        shutil.copytree(programs.parent, copy, symlinks=True)
-        return copy / programs.name
+        package = programs.parents[1]
+        for part in (
+            programs.parent,
+            package.with_name(f"{package.name}.libs"),
+        ):  # where the programs look for it
+            if part.exists():
+                shutil.copytree(part, Path(self._base) / part.relative_to(package.parent), symlinks=True)
+        return Path(self._base) / programs.relative_to(package.parent)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [self._programs / program, "-D", f"{self._base}/data", *arguments]
