@@ -116,7 +116,7 @@ class Bench:
         return [percentile(seconds, 0.5) * 1000 for seconds in zip(*rounds[3:], strict=True)]
 
     def _listing(self, sort: str) -> Listing[Link]:
-        principal = Principal(self.owner_id, self.caller.id, "admin", 0, "")
+        principal = Principal(self.owner_id, self.caller.id, "admin", "")
         return listing.links(principal, Filters(), sort.split(","))
 
     def _edge(self, found: Listing[Link], rows: int, *, backward: bool = False) -> Edge:

@@ -3,9 +3,10 @@
 from sqlalchemy import select, update
 
 from app import clock, database
-from app.accounts import guesses, passwords, sessions
+from app.accounts import guesses, passwords, sessions, signing_in
 from app.accounts.models import User
-from app.accounts.principals import Principal
+from app.accounts.principals import SignedIn
+from app.audit import trail
 from app.errors import AppError, Conflict
 from app.extensions import db
 
@@ -14,7 +15,7 @@ class WrongPassword(AppError):
     status, code, message = 403, "WRONG_PASSWORD", "The password is not right."
 
 
-def change_password(principal: Principal, current: str, new: str) -> None:
+def change_password(principal: SignedIn, current: str, new: str) -> None:
     """Replace the password and end the caller's other sessions.
 
     Raises ValidationFailed for a new one that is not acceptable, RateLimited, WrongPassword, or Conflict when
@@ -24,7 +25,7 @@ def change_password(principal: Principal, current: str, new: str) -> None:
     with database.reading() as connection:
         query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
         user = connection.execute(query).one()
-    tries = [sessions.account_guess(user.email_key or "")]
+    tries = [signing_in.at_account(user.email_key or "")]
     counted = guesses.count(tries)
     if not passwords.matches(current, user.password_hash):
         raise WrongPassword(field="current_password")
@@ -38,3 +39,4 @@ def change_password(principal: Principal, current: str, new: str) -> None:
     if db.session.execute(change).first() is None:
         raise Conflict()
     sessions.end_others(principal)
+    trail.record("password.changed", principal.user, owner=principal.user)

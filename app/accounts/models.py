@@ -1,4 +1,4 @@
-"""Users, their sessions (refresh-token families), counted guesses at secrets and uses of deprecated calls."""
+"""Users, their sessions (refresh-token families) and devices, guesses at secrets, stored answers, deprecated uses."""
 
 from datetime import date, datetime
 
@@ -77,6 +77,17 @@ class Guess(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     count: Mapped[int]
     resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class KnownDevice(Base):
+    """A device that a user signed in from, as an HMAC (`app.accounts.devices`)."""
+
+    __tablename__ = "known_devices"
+    __table_args__ = (Index(None, "last_seen_at"), {"sqlite_with_rowid": False})
+
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class DeprecatedUse(Base):

@@ -1,7 +1,7 @@
 """Who a request speaks for: read fresh on each request, so that an ended session, a disabled user or a changed
 role count at once, in every process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -10,26 +10,49 @@ from app.accounts import tokens
 from app.accounts.models import Session, User
 from app.errors import InvalidToken
 
+ADMIN = "admin"
+"""The scope that lets an API key use its owner's role."""
+
 
 @dataclass(frozen=True)
 class Principal:
-    """A verified caller: internal ids for queries, public ones for logs and answers."""
+    """A verified caller: internal ids for queries, public ones for logs and answers.
+
+    `role` is the one that counts for this call. `scopes` bound an API key; a person has none and may do all that
+    the role may.
+    """
 
     user_id: int
     user: str
     role: str
+    credential: str
+    """The public id of the session or API key."""
+    scopes: frozenset[str] | None = field(default=None, kw_only=True)
+
+    def may(self, scope: str) -> bool:
+        return self.scopes is None or scope in self.scopes
+
+
+@dataclass(frozen=True)
+class SignedIn(Principal):
+    """A person, in a session."""
+
     session_id: int
-    session: str
+
+    @property
+    def session(self) -> str:
+        """The session's public id."""
+        return self.credential
 
 
-def authenticate(token: str) -> Principal:
+def authenticate(token: str) -> SignedIn:
     """Return whom an access token speaks for. Raises AuthRequired (expired) or InvalidToken.
 
     Reads through a short connection of its own: no write transaction is open while a view thinks.
     """
     claims = tokens.examine(token, "access")
     query = (
-        select(User.id, User.public_id, User.role, Session.id, Session.public_id)
+        select(User.id, User.public_id, User.role, Session.public_id, Session.id)
         .join(Session, Session.user_id == User.id)
         .where(
             Session.public_id == claims.session,
@@ -42,4 +65,4 @@ def authenticate(token: str) -> Principal:
         row = connection.execute(query).first()
     if row is None:
         raise InvalidToken("The session has ended.")
-    return Principal(*row)
+    return SignedIn(*row)

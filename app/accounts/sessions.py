@@ -9,28 +9,19 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import ColumnElement, delete, select, update
 
-from app import addresses, clock, database
-from app.accounts import guesses, passwords, tokens
-from app.accounts.guesses import Guessed
+from app import clock, database
+from app.accounts import devices, tokens
+from app.accounts.devices import Device
 from app.accounts.models import Session, User
-from app.accounts.principals import Principal, authenticate
+from app.accounts.principals import SignedIn, authenticate
 from app.accounts.tokens import TokenPair
-from app.accounts.users import email_key
+from app.audit import trail
 from app.errors import AppError, InvalidToken, NotFound
 from app.extensions import db
 from app.ids import opaque_id
 from app.keyset import Key, Listing
 
 KEPT_AFTER_END = timedelta(days=7)
-
-
-class InvalidCredentials(AppError):
-    """401, the same for an unknown address, a wrong password and a disabled account."""
-
-    status, code, message = 401, "INVALID_CREDENTIALS", "E-mail and password do not match an account."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"WWW-Authenticate": "Bearer"})
 
 
 class TokenReused(AppError):
@@ -43,32 +34,36 @@ class TokenReused(AppError):
         super().__init__(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
-def sign_in(email: str, password: str, *, user_agent: str, address: str) -> TokenPair:
-    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
-    tries = [Guessed("GUESSES_LOGIN_IP", (addresses.counted(address),)), account_guess(email_key(email))]
-    counted = guesses.count(tries)
-    with database.reading() as connection:
-        query = select(User.id, User.password_hash).where(
-            User.email_key == email_key(email), User.status == "active"
+def begin(user: User, device: Device) -> TokenPair:
+    """Begin a session of somebody who has proven who he is: the one way in, whatever the proof."""
+    public_id = opaque_id("ses")
+    pair, jti = tokens.issue(user.public_id, public_id)
+    now = clock.now()
+    db.session.add(
+        Session(
+            public_id=public_id,
+            user_id=user.id,
+            refresh_jti=jti,
+            user_agent=device.name,
+            ip_prefix=device.network,
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
         )
-        found = connection.execute(query).first()
-    if not passwords.matches(password, found.password_hash if found else None) or found is None:
-        raise InvalidCredentials()
-    user = db.session.get(User, found.id, with_for_update=True)
-    # The password may have changed while it was compared; that change must end this session too.
-    if user is None or user.password_hash != found.password_hash or user.status != "active":
-        raise InvalidCredentials()
-    # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
-    guesses.give_back(counted, db.session.connection())
-    return _begin(user, user_agent=user_agent, address=address)
+    )
+    is_new = devices.remember(user.id, user.public_id, device)
+    trail.record(
+        "session.begun",
+        public_id,
+        owner=user.public_id,
+        actor=user.public_id,
+        after={"new_device": is_new},
+    )
+    db.session.flush()
+    return pair
 
 
-def account_guess(key: str) -> Guessed:
-    """The one count of guesses at an account's password, whichever door they come through."""
-    return Guessed("GUESSES_ACCOUNT", ("password", key))
-
-
-def refresh(token: str, *, user_agent: str, address: str) -> TokenPair:
+def refresh(token: str, device: Device) -> TokenPair:
     """Exchange a refresh token for a new pair; the old one is dead.
 
     Raises TokenReused (and ends the family) for one that was exchanged before, AuthRequired or InvalidToken for
@@ -90,8 +85,8 @@ def refresh(token: str, *, user_agent: str, address: str) -> TokenPair:
             refresh_jti=jti,
             last_used_at=now,
             expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
-            user_agent=_cut(user_agent),
-            ip_prefix=addresses.truncated(address),
+            user_agent=device.name,
+            ip_prefix=device.network,
         )
         .returning(Session.id)
     )
@@ -105,6 +100,7 @@ def _refuse_rotation(claims: tokens.Claims) -> None:
     if known is None or known == claims.jti:
         raise InvalidToken("The session has ended.")
     _end(Session.public_id == claims.session)
+    trail.record("session.token_reused", claims.session, owner=claims.user, failed=True)
     raise TokenReused()
 
 
@@ -130,7 +126,7 @@ def end(user_id: int, public_id: str) -> None:
         raise NotFound()
 
 
-def end_others(principal: Principal) -> None:
+def end_others(principal: SignedIn) -> None:
     """End all sessions of the caller but the one that asks."""
     _end(Session.user_id == principal.user_id, Session.id != principal.session_id)
 
@@ -148,31 +144,7 @@ def purge() -> None:
         )
 
 
-def _begin(user: User, *, user_agent: str, address: str) -> TokenPair:
-    public_id = opaque_id("ses")
-    pair, jti = tokens.issue(user.public_id, public_id)
-    now = clock.now()
-    db.session.add(
-        Session(
-            public_id=public_id,
-            user_id=user.id,
-            refresh_jti=jti,
-            user_agent=_cut(user_agent),
-            ip_prefix=addresses.truncated(address),
-            created_at=now,
-            last_used_at=now,
-            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
-        )
-    )
-    db.session.flush()
-    return pair
-
-
 def _end(*conditions: ColumnElement[bool]) -> bool:
     """End the live sessions that match; return whether there was one."""
     ending = update(Session).where(Session.ended_at.is_(None), *conditions).values(ended_at=clock.now())
     return db.session.execute(ending.returning(Session.id)).first() is not None
-
-
-def _cut(user_agent: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in user_agent)[:255]

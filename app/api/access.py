@@ -1,5 +1,8 @@
 """Who may call what: every route carries exactly one mark, and a route without one cannot start.
 
+What is a person's alone (sessions, passwords, keys) is marked `signed_in`; what programs do too names the scope that
+an API key needs for it. A key has its owner's role only where its scopes include `admin`.
+
 The mark is also what the specification says of the route. Order of a call: the credential is verified; a good
 one spends from its principal's bucket, none or a bad one from its address's (`app.web.limits`).
 """
@@ -12,23 +15,52 @@ from typing import Any, TypeVar
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.accounts.principals import Principal, authenticate
-from app.errors import AuthRequired, Forbidden, InvalidToken, RateLimited
+from app.accounts.principals import ADMIN, Principal, SignedIn
+from app.api import credentials
+from app.audit import circumstances
+from app.errors import AppError, AuthRequired, Forbidden, InvalidToken, RateLimited
 from app.web import errors, limits
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _RANKS = ("user", "manager", "admin")
+SCOPES = (
+    "links:read",
+    "links:write",
+    "stats:read",
+    "users:read",
+    "users:write",
+    "webhooks:write",
+    ADMIN,
+)
+
+
+class InsufficientScope(AppError):
+    """403 with the challenge of RFC 6750 §3.1, which names the scope that is missing."""
+
+    status, code, message = 403, "INSUFFICIENT_SCOPE", "The API key lacks the scope for this."
+
+    def __init__(self, scope: str) -> None:
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        super().__init__(
+            f"This takes an API key with the scope {scope}.", headers={"WWW-Authenticate": challenge}
+        )
 
 
 @dataclass(frozen=True)
 class Access:
-    """`kind`: public, token (examined by the view), session (a signed-in user of `role` or above). `tokens`: the
-    types of token that open the route, none for a public one."""
+    """`kind`: public, token (examined by the view), session (a signed-in person) or scope (a person, or an API key
+    with `scope`); of `role` or above. `tokens`: the types of token that open the route, none for a public one."""
 
     kind: str
     role: str = "user"
     tokens: tuple[str, ...] = ()
+    scope: str | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the caller is known before the view begins."""
+        return self.kind in ("session", "scope")
 
 
 def init_app(app: Flask) -> None:
@@ -47,13 +79,15 @@ def token_bearer(*types: str) -> Callable[[View], View]:
 
 
 def signed_in(view: View) -> View:
-    """Whoever brings a live access token."""
+    """A person: whoever brings a live access token."""
     return _mark(view, Access("session", tokens=("access",)))
 
 
-def role(least: str) -> Callable[[View], View]:
-    """Whoever is signed in and has at least this role."""
-    return lambda view: _mark(view, Access("session", least, ("access",)))
+def scope(name: str, *, role: str = "user") -> Callable[[View], View]:
+    """A person of at least this role, or an API key of one, with this scope. Raises ValueError for an unknown one."""
+    if name not in SCOPES:
+        raise ValueError(f"{name} is not one of {', '.join(SCOPES)}")
+    return lambda view: _mark(view, Access("scope", role, ("access",), name))
 
 
 def access_of(view: Callable[..., Any]) -> Access:
@@ -65,42 +99,43 @@ def access_of(view: Callable[..., Any]) -> Access:
 
 
 def enforce(access: Access) -> None:
-    """Let the request pass or refuse it. Raises AuthRequired, InvalidToken, Forbidden or RateLimited."""
-    if access.kind != "session":
+    """Let the request pass or refuse it.
+
+    Raises AuthRequired, InvalidToken, Forbidden, InsufficientScope or RateLimited.
+    """
+    if not access.is_verified:
         limits.spend(limits.address_bucket())
         return
     principal = _verified()
+    if access.kind == "session" and not isinstance(principal, SignedIn):
+        raise Forbidden("This is for people: sign in, an API key does not do.")
+    if access.scope and not principal.may(access.scope):
+        raise InsufficientScope(access.scope)
     if _RANKS.index(principal.role) < _RANKS.index(access.role):
-        raise Forbidden()
+        raise Forbidden() if principal.may(ADMIN) else InsufficientScope(ADMIN)
 
 
 def current_principal() -> Principal:
-    """Who is calling; only inside a view marked `signed_in` or `role`."""
+    """Who is calling; only inside a view marked `signed_in` or `scope`."""
     principal: Principal = g.principal
     return principal
 
 
-def bearer_token() -> str:
-    """The token of the Authorization header. Schemes are case-insensitive (RFC 9110 §11.1).
-
-    Raises AuthRequired where there is none, InvalidToken for another scheme.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if not scheme:
-        raise AuthRequired()
-    if scheme.lower() != "bearer" or not token.strip():
-        raise InvalidToken("Send the token as: Authorization: Bearer <token>.")
-    return token.strip()
+def current_person() -> SignedIn:
+    """Who is calling, in which session; only inside a view marked `signed_in`."""
+    principal: SignedIn = g.principal
+    return principal
 
 
 def _verified() -> Principal:
     """The caller, who has spent. Raises AuthRequired, InvalidToken or RateLimited."""
     try:
-        principal = authenticate(bearer_token())
+        principal = credentials.verified()
     except (AuthRequired, InvalidToken):
         limits.spend(limits.address_bucket())
         raise
     g.principal = principal
+    circumstances.name(principal.user, principal.credential)
     limits.spend(limits.Bucket(principal.role, f"LIMIT_{principal.role.upper()}", principal.user))
     return principal
 

@@ -121,7 +121,7 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         enforce(access)
-        if access.kind != "session":
+        if not access.is_verified:
             refuse_key()
         if mark:
             deprecation.enforce(mark)

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
-from app.accounts import answers, guesses, sessions, uses
+from app.accounts import answers, devices, guesses, sessions, uses
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
@@ -29,6 +29,7 @@ CHORES: Sequence[Chore] = (
     Chore("day keys", 10 * _MINUTE, keep_day_keys),
     Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
     Chore("sessions", _HOUR, sessions.purge),
+    Chore("devices", _HOUR, devices.forget_old),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import clock, database
-from app.accounts import answers, sessions, uses
+from app.accounts import answers, devices, sessions, uses
 from app.accounts.models import User
 from app.errors import PreconditionFailed
 from app.extensions import db
@@ -39,6 +39,7 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
         raise PreconditionFailed()
     sessions.end_all(user_id)
     answers.forget(user_id)
+    devices.forget(user_id)
     uses.forget_user(user_id)
     deleted_at = func.coalesce(Link.deleted_at, now)
     _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)

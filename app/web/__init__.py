@@ -4,6 +4,7 @@ from flask import Flask
 
 from app.web import (
     body,
+    circumstances,
     errors,
     headers,
     https,
@@ -22,6 +23,7 @@ def init_app(app: Flask) -> None:
     strict_json.init_app(app)
     proxy.init_app(app)
     request_id.init_app(app)
+    circumstances.init_app(app)
     request_log.init_app(app)
     safe_methods.init_app(app)
     https.init_app(app)

@@ -218,7 +218,7 @@ def precondition_required(stage: Stage, route: Route) -> bool | None:
 def retry_after(stage: Stage, route: Route) -> bool | None:
     """The second call of a minute that has room for one."""
     stage.forget_limits()
-    own = route.access.kind == "session"
+    own = route.access.is_verified
     stage.resident.call(
         "GET", "/users/me" if own else "/nowhere", headers={} if own else {"Authorization": "Bearer x"}
     )
@@ -241,7 +241,7 @@ def location(stage: Stage, route: Route) -> bool | None:
     if answer.status_code != 201:
         return None
     to = answer.headers.get("Location", "/api/v1/nowhere").removeprefix(PREFIX)
-    readable = {200} if route.access.kind == "session" else {200, 404}  # a new account is not its caller's
+    readable = {200} if route.access.is_verified else {200, 404}  # a new account is not its caller's
     return "Location" in answer.headers and caller.get(to).status_code in readable
 
 

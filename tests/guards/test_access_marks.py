@@ -39,7 +39,7 @@ def test_bad_credential_is_refused(house: Flask, route: Route) -> None:
     assert_refused(house.test_client().open(route.path, method=route.method, headers=headers))
 
 
-@pytest.mark.parametrize("route", [r for r in api_routes() if r.access.kind == "session"], ids=str)
+@pytest.mark.parametrize("route", [r for r in api_routes() if r.access.is_verified], ids=str)
 def test_refresh_token_is_no_access_token(house: Flask, resident: Caller, route: Route) -> None:
     headers = {"Authorization": f"Bearer {resident.refresh_token}"}
     assert_refused(house.test_client().open(route.path, method=route.method, headers=headers))

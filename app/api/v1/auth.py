@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 
-from app.accounts import sessions, users
+from app.accounts import sessions, signing_in, users
 from app.accounts.models import User
-from app.accounts.sessions import InvalidCredentials, TokenReused
+from app.accounts.sessions import TokenReused
+from app.accounts.signing_in import InvalidCredentials
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
 from app.api import pagination
-from app.api.access import bearer_token, current_principal, public, signed_in, token_bearer
+from app.api.access import current_person, public, signed_in, token_bearer
 from app.api.blueprint import Blueprint, raises
+from app.api.credentials import bearer_token, device
 from app.api.leading import leads, with_body, with_parameters
 from app.api.pagination import PAGES
 from app.api.specification import path_id
 from app.api.v1.schemas.auth import Login, Register, SessionList, SessionListQuery, Tokens
 from app.api.v1.schemas.users import UserOut
-from app.web.proxy import client_address
 
 blueprint = Blueprint("v1_auth", __name__, url_prefix="/auth", description="Sign in and out.")
 
@@ -51,8 +52,7 @@ def login(fields: dict[str, Any]) -> TokenPair:
     Begins a session. Wrong guesses are counted for the address and the account; past the limit even the right
     password gets 429.
     """
-    agent = request.headers.get("User-Agent", "")
-    return sessions.sign_in(fields["email"], fields["password"], user_agent=agent, address=client_address())
+    return signing_in.by_password(fields["email"], fields["password"], device())
 
 
 @blueprint.post("/refresh")
@@ -65,8 +65,7 @@ def refresh() -> TokenPair:
     Send the refresh token as Bearer. It is good once: the answer holds the next pair. A token that comes a
     second time ends its whole session, since one of its two holders is a thief.
     """
-    agent = request.headers.get("User-Agent", "")
-    return sessions.refresh(bearer_token(), user_agent=agent, address=client_address())
+    return sessions.refresh(bearer_token(), device())
 
 
 @blueprint.post("/logout")
@@ -90,7 +89,7 @@ def list_sessions(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]
 
     The latest first, with device, network and times; `current` marks the one that asks.
     """
-    return pagination.answer(sessions.live(current_principal().user_id), query)
+    return pagination.answer(sessions.live(current_person().user_id), query)
 
 
 @blueprint.delete("/sessions")
@@ -101,7 +100,7 @@ def end_other_sessions() -> None:
 
     Their access tokens get 401 on the next request, in every process.
     """
-    sessions.end_others(current_principal())
+    sessions.end_others(current_person())
 
 
 @blueprint.delete("/sessions/<session_id>", parameters=SESSION_ID)
@@ -112,4 +111,4 @@ def end_session(session_id: str) -> None:
 
     Its access token gets 401 on the next request, in every process. It may be the one that asks.
     """
-    sessions.end(current_principal().user_id, session_id)
+    sessions.end(current_person().user_id, session_id)

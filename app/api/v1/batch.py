@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint, raises
 from app.api.idempotency import idempotent, keep_nothing
 from app.api.v1.links import spend_create
@@ -20,7 +20,7 @@ LARGEST = 4 * 1024 * 1024  # bytes
 
 
 @blueprint.post("")
-@signed_in
+@scope("links:write")
 @idempotent
 @raises(CodeTaken, NotFound, PreconditionFailed)
 @body.at_most(LARGEST)

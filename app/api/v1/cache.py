@@ -1,6 +1,6 @@
 """/cache: what the service remembers of statistics, in all its processes."""
 
-from app.api.access import role
+from app.api.access import scope
 from app.api.blueprint import Blueprint
 from app.clicks import versions
 
@@ -10,7 +10,7 @@ blueprint = Blueprint(
 
 
 @blueprint.post("/invalidate")
-@role("admin")
+@scope("admin", role="admin")
 @blueprint.response(204)
 def invalidate_cache() -> None:
     """Forget remembered statistics.

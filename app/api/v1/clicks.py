@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api import pagination
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint
 from app.api.v1.links import CODE
 from app.api.v1.schemas.clicks import ClickList, ClickListQuery
@@ -15,7 +15,7 @@ blueprint = Blueprint("v1_clicks", __name__, url_prefix="/links", description="T
 
 
 @blueprint.get("/<code>/clicks", parameters=CODE)
-@signed_in
+@scope("stats:read")
 @blueprint.arguments(ClickListQuery, location="query")
 @blueprint.response(200, ClickList, headers=pagination.PAGES)
 def list_clicks(query: dict[str, Any], code: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from app.api import files, negotiation
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint
 from app.api.fields import rfc3339
 from app.api.v1.links import CODE
@@ -31,7 +31,7 @@ CSV_EXAMPLE = "value,clicks\r\nexample.org,7\r\n"
 
 
 @blueprint.get("/links/<code>/stats/export", parameters=CODE)
-@signed_in
+@scope("stats:read")
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.response(200, ExportOut, content_type=JSON, headers=FILE)
 @blueprint.response(200, content_type=CSV, example=CSV_EXAMPLE)
@@ -46,7 +46,7 @@ def export_stats(query: dict[str, Any], code: str) -> Response:
 
 
 @blueprint.get("/stats/export")
-@signed_in
+@scope("stats:read")
 @blueprint.arguments(AccountExportQuery, location="query")
 @blueprint.response(200, ExportOut, content_type=JSON, headers=FILE)
 @blueprint.response(200, content_type=CSV, example=CSV_EXAMPLE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from app import clock
 from app.api import pagination
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.idempotency import idempotent
@@ -59,7 +59,7 @@ LOCATION = {"Location": {"description": "The path of the new link.", "schema": {
 
 
 @blueprint.post("")
-@signed_in
+@scope("links:write")
 @idempotent
 @conditional
 @raises(CodeTaken)
@@ -78,7 +78,7 @@ def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
 
 
 @blueprint.get("")
-@signed_in
+@scope("links:read")
 @raises(Forbidden)
 @blueprint.arguments(LinkListQuery, location="query")
 @blueprint.also(200, LinkedList, LINKED_DATA)
@@ -101,7 +101,7 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 @blueprint.get("/<code>", parameters=CODE)
-@signed_in
+@scope("links:read")
 @conditional
 @blueprint.arguments(LinkQuery, location="query")
 @blueprint.also(200, LinkedLink, LINKED_DATA)
@@ -116,7 +116,7 @@ def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
 
 
 @blueprint.put("/<code>", parameters=CODE)
-@signed_in
+@scope("links:write")
 @conditional
 @raises(CodeTaken, Conflict)
 @leads(201, **_ITS_CALLS)
@@ -140,7 +140,7 @@ def put_link(query: dict[str, Any], fields: dict[str, Any], code: str) -> tuple[
 
 
 @blueprint.patch("/<code>", parameters=CODE)
-@signed_in
+@scope("links:write")
 @conditional
 @raises(Conflict)
 @blueprint.arguments(DomainQuery, location="query")
@@ -156,7 +156,7 @@ def patch_link(query: dict[str, Any], changes: dict[str, Any], code: str) -> Lin
 
 
 @blueprint.delete("/<code>", parameters=CODE)
-@signed_in
+@scope("links:write")
 @conditional
 @leads(204, restore_link=_THE_DELETED)
 @blueprint.arguments(DomainQuery, location="query")
@@ -170,7 +170,7 @@ def delete_link(query: dict[str, Any], code: str) -> None:
 
 
 @blueprint.post("/<code>/restore", parameters=CODE)
-@signed_in
+@scope("links:write")
 @conditional
 @raises(RestoreTooLate)
 @blueprint.arguments(DomainQuery, location="query")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint, raises
 from app.api.idempotency import idempotent
 from app.api.leading import leads, with_parameters
@@ -15,7 +15,7 @@ blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description
 
 
 @blueprint.post("")
-@signed_in
+@scope("links:write")
 @idempotent
 @raises(CodeTaken)
 @leads(201, patch_link=with_parameters(code="$response.body#/code"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from app.api.access import current_principal, signed_in
+from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint
 from app.api.conditional import carry, conditional
 from app.api.fields import rfc3339
@@ -26,7 +26,7 @@ blueprint = Blueprint(
 
 
 @blueprint.get("/links/<code>/stats", parameters=CODE)
-@signed_in
+@scope("stats:read")
 @conditional
 @blueprint.arguments(StatsQuery, location="query")
 @blueprint.response(200, StatsOut)
@@ -45,7 +45,7 @@ def get_stats(query: dict[str, Any], code: str) -> dict[str, Any]:
 
 
 @blueprint.get("/stats")
-@signed_in
+@scope("stats:read")
 @conditional
 @blueprint.arguments(AccountStatsQuery, location="query")
 @blueprint.response(200, AccountStatsOut)

@@ -7,7 +7,7 @@ from flask import url_for
 from app.accounts import credentials, users
 from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
-from app.api.access import current_principal, signed_in
+from app.api.access import current_person, current_principal, scope, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.specification import path_id
@@ -21,7 +21,7 @@ USER_ID = path_id("user_id", "The account's id.", "usr_4kTbW0yZpQ2mN8vXc1LrDs")
 
 
 @blueprint.get("/me")
-@signed_in
+@scope("users:read")
 @conditional
 @blueprint.response(200, UserOut)
 def get_me() -> User:
@@ -33,7 +33,7 @@ def get_me() -> User:
 
 
 @blueprint.patch("/me")
-@signed_in
+@scope("users:write")
 @conditional
 @blueprint.arguments(UserPatch)
 @blueprint.response(200, UserOut)
@@ -68,11 +68,11 @@ def change_password(fields: dict[str, Any]) -> None:
 
     Ends the other sessions.
     """
-    credentials.change_password(current_principal(), fields["current_password"], fields["new_password"])
+    credentials.change_password(current_person(), fields["current_password"], fields["new_password"])
 
 
 @blueprint.get("/<user_id>", parameters=USER_ID)
-@signed_in
+@scope("users:read")
 @conditional
 @blueprint.response(200, UserOut)
 def get_user(user_id: str) -> User:

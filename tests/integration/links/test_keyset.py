@@ -75,7 +75,7 @@ def _row(owner_id: int, number: int) -> dict[str, Any]:
 
 
 def listed(owner_id: int, sort: str) -> Listing[Link]:
-    return listing.links(Principal(owner_id, "", "user", 0, ""), Filters(), sort.split(","))
+    return listing.links(Principal(owner_id, "", "user", ""), Filters(), sort.split(","))
 
 
 def oracle(rows: list[dict[str, Any]], sort: str) -> list[str]:

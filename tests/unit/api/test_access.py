@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.api import access
+from app.api import access, credentials
 from app.api.blueprint import Blueprint
 from app.errors import AuthRequired, InvalidToken
 
@@ -36,7 +36,8 @@ def test_route_without_a_view_cannot_be_registered() -> None:
         (access.public, "public", "user"),
         (access.token_bearer("refresh"), "token", "user"),
         (access.signed_in, "session", "user"),
-        (access.role("admin"), "session", "admin"),
+        (access.scope("links:read"), "scope", "user"),
+        (access.scope("admin", role="admin"), "scope", "admin"),
     ],
 )
 def test_marks_say_who_may(mark: object, kind: str, role: str) -> None:
@@ -47,16 +48,21 @@ def test_marks_say_who_may(mark: object, kind: str, role: str) -> None:
     assert (found.kind, found.role) == (kind, role)
 
 
+def test_unknown_scope_is_refused_when_the_route_is_written() -> None:
+    with pytest.raises(ValueError, match="links:reed"):
+        access.scope("links:reed")
+
+
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc ", "bEaReR abc"])
 def test_scheme_is_read_in_any_case(bare: Flask, header: str) -> None:
     with bare.test_request_context(headers={"Authorization": header}):
-        assert access.bearer_token() == "abc"
+        assert credentials.bearer_token() == "abc"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "   "}])
 def test_no_credential_is_auth_required(bare: Flask, headers: dict[str, str]) -> None:
     with bare.test_request_context(headers=headers), pytest.raises(AuthRequired):
-        access.bearer_token()
+        credentials.bearer_token()
 
 
 @pytest.mark.parametrize(
@@ -64,4 +70,4 @@ def test_no_credential_is_auth_required(bare: Flask, headers: dict[str, str]) ->
 )
 def test_any_other_scheme_is_an_invalid_token(bare: Flask, header: str) -> None:
     with bare.test_request_context(headers={"Authorization": header}), pytest.raises(InvalidToken):
-        access.bearer_token()
+        credentials.bearer_token()

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, pre_dump
 
 from app.accounts.models import Session
-from app.api.access import current_principal
+from app.api.access import current_person
 from app.api.fields import Text, Time
 from app.api.pagination import Items, PageHrefs, PageQuery, PageSchema, chosen_from
 
@@ -54,7 +54,7 @@ class SessionOut(Schema):
         return {name: getattr(session, name) for name in columns} | {
             "id": session.public_id,
             "device": session.user_agent,
-            "current": session.public_id == current_principal().session,
+            "current": session.public_id == current_person().session,
         }
 
 

@@ -1,0 +1,87 @@
+"""Devices that an account was signed in from: a kind of browser in a network, as an HMAC that tells neither.
+
+A sign-in from one that is not known is worth a notice; wrong guesses from strangers do not lock out one that is
+(OWASP Authentication Cheat Sheet, "Account Lockout").
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import delete, select, update
+
+from app import addresses, clock, database
+from app.accounts.models import KnownDevice
+from app.extensions import db
+
+KEPT = timedelta(days=90)  # since it was last seen
+LONGEST_USER_AGENT = 255
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a request tells of the device it comes from: `User-Agent`, and the client's address."""
+
+    user_agent: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        """The user agent as it is shown and kept."""
+        printable = "".join(char if char.isprintable() else " " for char in self.user_agent)
+        return printable[:LONGEST_USER_AGENT]
+
+    @property
+    def network(self) -> str:
+        """The network that may be kept of the address."""
+        return addresses.truncated(self.address)
+
+    def fingerprint(self, user: str) -> str:
+        """What is kept of it for the user with this public id; the same after an update of the browser."""
+        kind = re.sub(r"[0-9._]+", "", self.name)
+        text = "\0".join(("device", user, self.network, kind)).encode()
+        return hmac.new(current_app.config["SECRET_KEY"].encode(), text, hashlib.sha256).hexdigest()
+
+
+def is_known(user_id: int, user: str, device: Device) -> bool:
+    """Whether the user signed in from it before. Begins no write transaction."""
+    query = select(KnownDevice.user_id).where(
+        KnownDevice.user_id == user_id,
+        KnownDevice.fingerprint == device.fingerprint(user),
+        KnownDevice.last_seen_at > clock.now() - KEPT,
+    )
+    with database.reading() as connection:
+        return connection.scalar(query) is not None
+
+
+def remember(user_id: int, user: str, device: Device) -> bool:
+    """Note that the user has signed in from it; return whether it is new."""
+    values = {"user_id": user_id, "fingerprint": device.fingerprint(user)}
+    now = clock.now()
+    own = [getattr(KnownDevice, name) == value for name, value in values.items()]
+    seen = update(KnownDevice).where(*own, KnownDevice.last_seen_at > now - KEPT).values(last_seen_at=now)
+    if db.session.execute(seen.returning(KnownDevice.user_id)).first():
+        return False
+    statement = (
+        database.insert_into(KnownDevice, db.session.connection())
+        .values(**values, last_seen_at=now)
+        .on_conflict_do_update(
+            index_elements=[KnownDevice.user_id, KnownDevice.fingerprint], set_={"last_seen_at": now}
+        )
+    )
+    db.session.execute(statement)
+    return True
+
+
+def forget(user_id: int) -> None:
+    """Forget all of the user's."""
+    db.session.execute(delete(KnownDevice).where(KnownDevice.user_id == user_id))
+
+
+def forget_old() -> None:
+    """Delete those not seen for 90 days; the worker calls it."""
+    with database.writing() as connection:
+        connection.execute(delete(KnownDevice).where(KnownDevice.last_seen_at <= clock.now() - KEPT))

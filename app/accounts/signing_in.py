@@ -1,0 +1,56 @@
+"""Signing in: what proves who somebody is, and the session that begins once it is proven."""
+
+from sqlalchemy import select
+
+from app import addresses, database
+from app.accounts import guesses, passwords, sessions
+from app.accounts.devices import Device
+from app.accounts.guesses import Guessed
+from app.accounts.models import User
+from app.accounts.tokens import TokenPair
+from app.accounts.users import email_key
+from app.audit import trail
+from app.errors import AppError
+from app.extensions import db
+
+
+class InvalidCredentials(AppError):
+    """401, the same for an unknown address, a wrong password and a disabled account. Keeps the event recorded."""
+
+    status, code, message = 401, "INVALID_CREDENTIALS", "E-mail and password do not match an account."
+    keeps = True
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+def by_password(email: str, password: str, device: Device) -> TokenPair:
+    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
+    key = email_key(email)
+    counted = guesses.count(
+        [Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),)), at_account(key)]
+    )
+    with database.reading() as connection:
+        query = select(User.id, User.public_id, User.password_hash).where(
+            User.email_key == key, User.status == "active"
+        )
+        found = connection.execute(query).first()
+    if not passwords.matches(password, found.password_hash if found else None) or found is None:
+        raise _refused(found.public_id if found else None)
+    user = db.session.get(User, found.id, with_for_update=True)
+    # The password may have changed while it was compared; that change must end this session too.
+    if user is None or user.password_hash != found.password_hash or user.status != "active":
+        raise _refused(found.public_id)
+    # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
+    guesses.give_back(counted, db.session.connection())
+    return sessions.begin(user, device)
+
+
+def at_account(key: str) -> Guessed:
+    """The one count of guesses at an account's password, whichever door they come through."""
+    return Guessed("GUESSES_ACCOUNT", ("password", key))
+
+
+def _refused(user: str | None) -> InvalidCredentials:
+    trail.record("session.refused", user, owner=user, failed=True)
+    return InvalidCredentials()
