@@ -298,6 +298,7 @@ class Config:
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
         self.GUESSES_LOGIN_IP = env.rate("GUESSES_LOGIN_IP", "5/minute")
         self.GUESSES_ACCOUNT = env.rate("GUESSES_ACCOUNT", "10/5minutes")
+        self.GUESSES_ACCOUNT_DAY = env.rate("GUESSES_ACCOUNT_DAY", "100/day")
         self.GUESSES_LINK = env.rate("GUESSES_LINK", "10/10minutes")
 
     def flask(self) -> dict[str, Any]:

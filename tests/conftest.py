@@ -32,7 +32,7 @@ from tests import servers
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-pytest_plugins = ["tests.contract.totals"]
+pytest_plugins = ["tests.contract.totals", "tests.figures"]
 PASSWORD = "correct horse battery"
 SECRETS = {"SECRET_KEY": "f3c1" * 4 + "9a7be5d2" * 2, "JWT_SECRET": "0d4e8b6a" * 2 + "c2f19573" * 2}
 AppFactory = Callable[..., Flask]

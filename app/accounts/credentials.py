@@ -4,6 +4,7 @@ from sqlalchemy import select, update
 
 from app import clock, database
 from app.accounts import guesses, passwords, sessions, signing_in
+from app.accounts.devices import Device
 from app.accounts.models import User
 from app.accounts.principals import SignedIn
 from app.audit import trail
@@ -15,7 +16,7 @@ class WrongPassword(AppError):
     status, code, message = 403, "WRONG_PASSWORD", "The password is not right."
 
 
-def change_password(principal: SignedIn, current: str, new: str) -> None:
+def change_password(principal: SignedIn, current: str, new: str, device: Device) -> None:
     """Replace the password and end the caller's other sessions.
 
     Raises ValidationFailed for a new one that is not acceptable, RateLimited, WrongPassword, or Conflict when
@@ -25,8 +26,8 @@ def change_password(principal: SignedIn, current: str, new: str) -> None:
     with database.reading() as connection:
         query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
         user = connection.execute(query).one()
-    tries = [signing_in.at_account(user.email_key or "")]
-    counted = guesses.count(tries)
+    whose = (user.email_key or "", principal.user_id, principal.user)
+    counted = guesses.count(signing_in.at_account(*whose, device))
     if not passwords.matches(current, user.password_hash):
         raise WrongPassword(field="current_password")
     guesses.give_back(counted)

@@ -46,15 +46,16 @@ class Device:
         return hmac.new(current_app.config["SECRET_KEY"].encode(), text, hashlib.sha256).hexdigest()
 
 
-def is_known(user_id: int, user: str, device: Device) -> bool:
-    """Whether the user signed in from it before. Begins no write transaction."""
-    query = select(KnownDevice.user_id).where(
+def known(user_id: int, user: str, device: Device) -> str | None:
+    """The device's fingerprint, if the user signed in from it before. Begins no write transaction."""
+    query = select(KnownDevice.fingerprint).where(
         KnownDevice.user_id == user_id,
         KnownDevice.fingerprint == device.fingerprint(user),
         KnownDevice.last_seen_at > clock.now() - KEPT,
     )
     with database.reading() as connection:
-        return connection.scalar(query) is not None
+        fingerprint: str | None = connection.scalar(query)
+        return fingerprint
 
 
 def remember(user_id: int, user: str, device: Device) -> bool:

@@ -14,11 +14,16 @@ from datetime import datetime, timedelta
 
 from flask import current_app
 from limits import parse
+from prometheus_client import Counter
 from sqlalchemy import Connection, case, delete, select, update
 
 from app import clock, database
 from app.accounts.models import Guess
 from app.errors import RateLimited
+
+REFUSED = Counter(
+    "slugline_refused_guesses", "Guesses refused uncompared, by the setting that bounds them", ["rates"]
+)
 
 Counted = dict[str, datetime]
 """Guesses that were counted: the end of the window of each, by key."""
@@ -52,6 +57,7 @@ def count(guesses: Sequence[Guessed]) -> Counted:
         for guess in wanted:
             resets_at = _count(connection, guess, now)
             if resets_at is None:
+                REFUSED.labels(guess.rates).inc()
                 raise RateLimited(_wait(connection, guess, now), "Too many tries; wait before the next.")
             counted[guess.key] = resets_at
     return counted

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from app import addresses, database
-from app.accounts import guesses, passwords, sessions
+from app.accounts import devices, guesses, passwords, sessions
 from app.accounts.devices import Device
 from app.accounts.guesses import Guessed
 from app.accounts.models import User
@@ -27,14 +27,14 @@ class InvalidCredentials(AppError):
 def by_password(email: str, password: str, device: Device) -> TokenPair:
     """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
     key = email_key(email)
-    counted = guesses.count(
-        [Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),)), at_account(key)]
-    )
     with database.reading() as connection:
         query = select(User.id, User.public_id, User.password_hash).where(
             User.email_key == key, User.status == "active"
         )
         found = connection.execute(query).first()
+    by_address = Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))
+    user_id, public_id = (found.id, found.public_id) if found else (0, "")
+    counted = guesses.count([by_address, *at_account(key, user_id, public_id, device)])
     if not passwords.matches(password, found.password_hash if found else None) or found is None:
         raise _refused(found.public_id if found else None)
     user = db.session.get(User, found.id, with_for_update=True)
@@ -46,9 +46,14 @@ def by_password(email: str, password: str, device: Device) -> TokenPair:
     return sessions.begin(user, device)
 
 
-def at_account(key: str) -> Guessed:
-    """The one count of guesses at an account's password, whichever door they come through."""
-    return Guessed("GUESSES_ACCOUNT", ("password", key))
+def at_account(key: str, user_id: int, user: str, device: Device) -> list[Guessed]:
+    """The counts of guesses at an account's secrets, whichever door they come through: a burst and a day.
+
+    `key` is the account's `email_key`. Strangers share the counts. A device that the user signed in from before has
+    its own, so that no stranger can lock the owner out (ADR 21).
+    """
+    parts = ("password", key, devices.known(user_id, user, device) or "")
+    return [Guessed("GUESSES_ACCOUNT", parts), Guessed("GUESSES_ACCOUNT_DAY", parts)]
 
 
 def _refused(user: str | None) -> InvalidCredentials:

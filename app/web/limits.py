@@ -15,6 +15,7 @@ from flask import Flask, Response, current_app, g
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
+from prometheus_client import Counter
 
 from app import addresses
 from app.errors import RateLimited
@@ -24,6 +25,14 @@ from app.web.proxy import client_address
 
 _RETRY_STORE = 1.0  # seconds for which a store that failed is not asked again
 _TTL_ROUNDING = 0.5  # seconds by which Redis may call a window shorter than it is
+
+REFUSED = Counter(
+    "slugline_limited_requests", "Requests refused with 429, by the bucket that was empty", ["bucket"]
+)
+STORE_FAILURES = Counter(
+    "slugline_limiter_store_failures",
+    "Times the limiter's store failed; for a second after each it is not asked",
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ def spend(bucket: Bucket) -> None:
     passed, windows = _hit(bucket, items)
     spent += [(bucket.name, item, *window) for item, window in zip(items, windows, strict=True)]
     if not passed:
+        REFUSED.labels(bucket.name).inc()
         # None is used up where the window ended between the two questions.
         wait = max((reset for reset, remaining in windows if remaining <= 0), default=0.0)
         raise RateLimited(math.ceil(wait))
@@ -98,6 +108,7 @@ def _hit(bucket: Bucket, items: list[RateLimitItem]) -> tuple[bool, list[tuple[f
             return _hit_in(counters.store, bucket, items)
         except Exception as error:  # each store has its own errors
             counters.down_until = time.monotonic() + _RETRY_STORE
+            STORE_FAILURES.inc()
             log.warning("limiter store unavailable, counting in this process", error=type(error).__name__)
     return _hit_in(counters.fallback, bucket, items)
 

@@ -19,7 +19,12 @@ Cells = dict[str, bool | None]
 @pytest.fixture(scope="module")
 def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     limits = ("ANONYMOUS", "USER", "CREATE")
-    settings = {"RATELIMIT_ENABLED": "true", "GUESSES_LOGIN_IP": "none", "GUESSES_ACCOUNT": "none"}
+    settings = {
+        "RATELIMIT_ENABLED": "true",
+        "GUESSES_LOGIN_IP": "none",
+        "GUESSES_ACCOUNT": "none",
+        "GUESSES_ACCOUNT_DAY": "none",
+    }
     settings |= {f"LIMIT_{limit}": "none" for limit in limits}
     with shared(sqlite_template, tmp_path_factory.mktemp("stage"), **settings) as app:
         yield Stage(app)

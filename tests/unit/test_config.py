@@ -125,6 +125,7 @@ BAD = [
     ("LIMIT_MISSES", "-1/minute"),
     ("GUESSES_LOGIN_IP", "5/minute;20/hour"),
     ("GUESSES_ACCOUNT", "many"),
+    ("GUESSES_ACCOUNT_DAY", "100"),
     ("GUESSES_LINK", "0/minute"),
     ("SECURITY_CONTACT", "admin@example.org"),
     ("SECURITY_CONTACT", "mailto:a@example.org\nExpires: never"),

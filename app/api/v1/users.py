@@ -10,6 +10,7 @@ from app.accounts.models import User
 from app.api.access import current_person, current_principal, scope, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
+from app.api.credentials import device
 from app.api.specification import path_id
 from app.api.v1.schemas.users import PasswordChange, UserOut, UserPatch
 from app.errors import Conflict, NotFound
@@ -68,7 +69,9 @@ def change_password(fields: dict[str, Any]) -> None:
 
     Ends the other sessions.
     """
-    credentials.change_password(current_person(), fields["current_password"], fields["new_password"])
+    credentials.change_password(
+        current_person(), fields["current_password"], fields["new_password"], device()
+    )
 
 
 @blueprint.get("/<user_id>", parameters=USER_ID)

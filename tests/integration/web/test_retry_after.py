@@ -65,6 +65,7 @@ BUCKETS = {
 GUESSES = {
     "login by address": (_login, "GUESSES_LOGIN_IP", 401),
     "login by account": (_login, "GUESSES_ACCOUNT", 401),
+    "login by account in a day": (_login, "GUESSES_ACCOUNT_DAY", 401),
     "link's password": (_password, "GUESSES_LINK", 403),
 }
 OPEN = dict.fromkeys(
@@ -75,6 +76,7 @@ OPEN = dict.fromkeys(
         "LIMIT_MISSES",
         "GUESSES_LOGIN_IP",
         "GUESSES_ACCOUNT",
+        "GUESSES_ACCOUNT_DAY",
         "GUESSES_LINK",
     ],
     "none",

@@ -41,6 +41,16 @@ def counting(make_app: AppFactory, url: str, **changes: str) -> Flask:
     return make_app(RATELIMIT_ENABLED="true", REDIS_URL=url, **{"LIMIT_ANONYMOUS": "6/minute", **changes})
 
 
+COUNTED = ("slugline_limiter_store_failures_total", 'slugline_limited_requests_total{bucket="anonymous"}')
+
+
+def counted(app: Flask) -> dict[str, float]:
+    """What /metrics tells of COUNTED; 0.0 where there is none yet."""
+    lines = app.test_client().get("/metrics").text.splitlines()
+    told = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(told.get(name, 0)) for name in COUNTED}
+
+
 def statuses(app: Flask, number: int) -> list[int]:
     anonymous = Caller(app.test_client())
     return [anonymous.get("/users/me").status_code for _ in range(number)]
@@ -90,6 +100,25 @@ def test_killed_store_is_neither_an_error_nor_the_end_of_limits(make_app: AppFac
     os.kill(process_of(doomed), signal.SIGKILL)
     # Counted in this process from here on.
     assert statuses(app, 8) == [401] * 6 + [429] * 2
+
+
+def test_metrics_tell_of_the_store_and_of_who_was_refused(make_app: AppFactory, doomed: str) -> None:
+    app = counting(make_app, doomed, LIMIT_ANONYMOUS="1/minute")
+    before = counted(app)
+    os.kill(process_of(doomed), signal.SIGKILL)
+    assert statuses(app, 3) == [401, 429, 429]
+    after = counted(app)
+    assert [after[name] - before[name] for name in COUNTED] == [1, 2]
+
+
+def test_guesses_at_secrets_are_counted_exactly_without_the_store(make_app: AppFactory, doomed: str) -> None:
+    app = counting(make_app, doomed, LIMIT_ANONYMOUS="none")
+    alice = sign_up(app, "alice")
+    os.kill(process_of(doomed), signal.SIGKILL)
+    wrong = {"email": alice.email, "password": "not the right one"}
+    anonymous = Caller(app.test_client())
+    found = [anonymous.post("/auth/login", json=wrong).status_code for _ in range(6)]
+    assert found == [401] * 5 + [429]
 
 
 def test_signed_in_users_are_served_without_the_store(make_app: AppFactory, doomed: str) -> None:
