@@ -224,6 +224,7 @@ class Config:
     def _storage(self, env: Environment) -> None:
         self.DATA_DIR = env.folder("DATA_DIR", "var")
         self.SPOOL_DIR = env.folder("SPOOL_DIR", str(self.DATA_DIR / "spool"))
+        self.AVATAR_DIR = env.folder("AVATAR_DIR", str(self.DATA_DIR / "avatars"))
         self.SQLALCHEMY_DATABASE_URI = _database_url(env, self.DATA_DIR)
         self.REDIS_URL = env.text("REDIS_URL", "")
         if self.REDIS_URL and not _is_redis_url(self.REDIS_URL):

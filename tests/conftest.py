@@ -289,6 +289,7 @@ class SharedApps:
             now.clear()
             now.update(before)
         _begin_a_new_spool(app)
+        shutil.rmtree(app.config["AVATAR_DIR"], ignore_errors=True)
         caching.init_app(app)
 
     def close(self) -> None:

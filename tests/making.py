@@ -1,10 +1,12 @@
 """Making what tests are about, and looking at what is stored, past the API."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from PIL import Image
 from sqlalchemy import select, update
 
 from app import clock, database
@@ -23,6 +25,22 @@ def make_link(caller: Caller, **fields: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     link: dict[str, Any] = answer.json
     return link
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
+    """A red picture with a blue upper left quarter."""
+    image = Image.new("RGB", size, "red")
+    image.paste("blue", (0, 0, size[0] // 2, size[1] // 2))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def send_picture(caller: Caller) -> None:
+    """Let the caller have an avatar, if there is none."""
+    upload = {"avatar": (io.BytesIO(picture()), "me.png")}
+    sent = caller.put("/users/me/avatar", data=upload, headers={"If-None-Match": "*"})
+    assert sent.status_code in (201, 412), sent.text
 
 
 def follow(caller: Caller, href: str) -> Any:

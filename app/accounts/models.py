@@ -29,6 +29,8 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     version: Mapped[int] = mapped_column(default=1)
+    avatar: Mapped[str | None] = mapped_column(String(64))
+    """The name of the picture's file (`app.accounts.avatars`)."""
 
 
 class Session(Base):

@@ -10,9 +10,10 @@ from webargs.fields import DelimitedList
 from webargs.flaskparser import FlaskParser
 
 from app.api import negotiation
-from app.errors import FieldError, ValidationFailed
+from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
 from app.web import strict_json
 
+FORM_BUFFER = 128 * 1024  # bytes; Werkzeug holds each read of a file, 64 KiB, against this bound too
 MESSAGES_LIMIT = 100  # fields named in one refusal
 
 
@@ -20,11 +21,21 @@ class Parser(FlaskParser):
     """webargs' parser with 400 for what is not acceptable, 415 for what is not JSON."""
 
     DEFAULT_VALIDATION_STATUS = 400
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE, "files": RAISE}
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         negotiation.check_body()
         return strict_json.parse(req.get_data())
+
+    def load_files(self, req: Request, schema: Schema) -> Any:
+        if req.mimetype != "multipart/form-data":
+            raise UnsupportedMediaType(
+                "Send the body as multipart/form-data.", headers={"Accept": "multipart/form-data"}
+            )
+        req.max_form_memory_size = FORM_BUFFER
+        if req.form:
+            raise ValidationFailed.of(FieldError(name[:100], "Must be a file.") for name in req.form)
+        return super().load_files(req, schema)
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         several = {field.data_key or name for name, field in schema.fields.items() if _repeats(field)}

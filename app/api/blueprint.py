@@ -79,8 +79,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         decorator: Decorator = super().arguments(schema, location=location, **options)
         return decorator
 
-    def response(self, status: int, schema: type[Schema] | None = None, **options: Any) -> Decorator:
-        """Render what the view returns with `schema`, in the type that was negotiated."""
+    def response(
+        self, status: int, schema: type[Schema] | dict[str, Any] | None = None, **options: Any
+    ) -> Decorator:
+        """Render what the view returns with `schema`, in the type that was negotiated. A schema as a dict, for an
+        answer that is no JSON, only documents it."""
         rendered: Decorator = super().response(status, schema, **options)
 
         def decorator(view: View) -> View:

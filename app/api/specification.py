@@ -124,7 +124,8 @@ _ALWAYS = (
     errors.RateLimited,
 )
 _FAULTS = (errors.InternalError, errors.Unavailable)
-_WITH_BODY = (errors.MalformedJSON, errors.PayloadTooLarge, errors.UnsupportedMediaType)
+_WITH_FILES = (errors.PayloadTooLarge, errors.UnsupportedMediaType)
+_WITH_BODY = (errors.MalformedJSON, *_WITH_FILES)
 
 
 def describe(view: Callable[..., Any], access: Access, rule: str, methods: Sequence[str]) -> None:
@@ -233,8 +234,9 @@ def _refusals(
     view: Callable[..., Any], access: Access, rule: str, methods: Sequence[str], doc: dict[str, Any]
 ) -> list[type[AppError]]:
     found: list[type[AppError]] = [*_ALWAYS, *getattr(view, "_raises", ())]
-    if any(parameter["in"] == "json" for parameter in doc.get("arguments", {}).get("parameters", [])):
-        found += _WITH_BODY
+    taken = {parameter["in"] for parameter in doc.get("arguments", {}).get("parameters", [])}
+    found += _WITH_BODY if "json" in taken else ()
+    found += _WITH_FILES if "files" in taken else ()
     if getattr(view, "_conditional", False) and CHANGES & set(methods):
         found.append(errors.PreconditionRequired)
     if getattr(view, "_idempotent", False):

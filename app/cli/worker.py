@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
-from app.accounts import answers, devices, guesses, sessions, uses
+from app.accounts import answers, avatars, devices, guesses, sessions, uses
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
@@ -30,6 +30,7 @@ CHORES: Sequence[Chore] = (
     Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
     Chore("sessions", _HOUR, sessions.purge),
     Chore("devices", _HOUR, devices.forget_old),
+    Chore("avatars", _HOUR, avatars.remove_unused),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),

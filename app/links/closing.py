@@ -17,7 +17,10 @@ from app.links import removing
 from app.links.models import Link, Tag, link_tags
 from app.preconditions import NONE, Precondition
 
-_CLOSED_USER = {"status": "closed", **dict.fromkeys(("email", "email_key", "name", "password_hash"))}
+_CLOSED_USER = {
+    "status": "closed",
+    **dict.fromkeys(("email", "email_key", "name", "password_hash", "avatar")),
+}
 # An empty target tells that a link was erased.
 _ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
 

@@ -7,9 +7,10 @@ import itertools
 from typing import Any
 
 from schemathesis import Case
+from schemathesis.transport.serialization import Binary
 
 from tests.conftest import PASSWORD, Caller
-from tests.making import make_link
+from tests.making import make_link, picture, send_picture
 
 HOST = "sho.rt"  # of the tests' PUBLIC_URL
 
@@ -32,6 +33,10 @@ def fit(case: Case, caller: Caller, role: str) -> None:
         path["user_id"] = caller.id
     if "session_id" in path:
         path["session_id"] = caller.get("/auth/sessions").json["items"][0]["id"]
+    if case.path.endswith("/avatar"):
+        send_picture(caller)
+        if isinstance(body, dict):
+            body["avatar"] = Binary(picture())
     if isinstance(body, dict):
         _fit_credentials(body, caller, case.path)
         for item in body.get("items") or ():

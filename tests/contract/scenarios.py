@@ -13,6 +13,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from sqlalchemy import select
 
 from app.accounts import sessions
+from app.accounts.devices import Device
 from app.accounts.models import User
 from app.extensions import db
 from tests.conftest import Caller
@@ -71,6 +72,6 @@ def _sign_in(app: Flask, person: Caller) -> str:
     """A new session: a step before may have ended all others."""
     with app.app_context():
         user = db.session.scalars(select(User).where(User.public_id == person.id)).one()
-        token = sessions._begin(user, user_agent="schemathesis", address="127.0.0.1").access_token
+        token = sessions.begin(user, Device("schemathesis", "127.0.0.1")).access_token
         db.session.commit()
     return token

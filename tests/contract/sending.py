@@ -25,6 +25,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from app.accounts import sessions, users
+from app.accounts.devices import Device
 from app.extensions import db
 from tests.conftest import PASSWORD, Caller
 from tests.contract.fitting import fit
@@ -282,5 +283,5 @@ def _is_restored(case: Case, recorder: ScenarioRecorder) -> bool:
 def _register(app: Flask, role: str) -> Caller:
     email = f"eve{next(_numbers)}@example.net"
     user = users.create(email, PASSWORD, "Eve", role)
-    pair = sessions._begin(user, user_agent="schemathesis", address="127.0.0.1")
+    pair = sessions.begin(user, Device("schemathesis", "127.0.0.1"))
     return Caller(app.test_client(), user.public_id, email, pair.access_token, pair.refresh_token)

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.guards.routes import METHODS, PREFIX, Route, paths
-from tests.making import URL, set_role
+from tests.making import URL, picture, send_picture, set_role
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -74,6 +74,8 @@ class Stage:
         headers = {"Authorization": f"Bearer {self._token(route, caller)}", **options.pop("headers", {})}
         if route.takes_body and "data" not in options:
             options |= {"json": self._body(name(route), caller)}
+        if route.takes_file and "data" not in options:
+            options |= {"data": {"avatar": (io.BytesIO(picture()), "me.png")}}
         method = options.pop("method", route.method)
         path = options.pop("path", None) or self.path(route, caller)
         return self.judged(caller, method, path, headers=headers, **options)
@@ -90,6 +92,8 @@ class Stage:
         if "<session_id>" in rule:
             own = caller.get("/auth/sessions").json["items"][0]["id"]
             return rule.replace("<session_id>", own)
+        if rule.endswith("/avatar"):
+            send_picture(caller)
         return rule.replace("<user_id>", caller.id).replace("<code>", self._code(route, caller))
 
     def _code(self, route: Route, caller: Caller) -> str:
@@ -168,7 +172,7 @@ def options(stage: Stage, route: Route) -> bool | None:
 def not_acceptable(stage: Stage, route: Route) -> bool | None:
     if not route.offers:
         return None
-    return has_shape(stage.good(route, headers={"Accept": "image/png"}), 406, "NOT_ACCEPTABLE")
+    return has_shape(stage.good(route, headers={"Accept": "image/gif"}), 406, "NOT_ACCEPTABLE")
 
 
 def large(stage: Stage, route: Route) -> bool | None:

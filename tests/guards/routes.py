@@ -29,6 +29,7 @@ class Route:
     rule: str
     access: Access
     takes_body: bool
+    takes_file: bool
     conditional: bool
     offers: tuple[str, ...]
     """The media types of its answers; none where there is no content."""
@@ -72,6 +73,7 @@ def _route(app: Flask, rule: Rule, method: str) -> Route:
         endpoint=rule.endpoint,
         rule=rule.rule,
         access=access_of(view),
+        takes_file=any(parameter["in"] == "files" for parameter in parameters),
         takes_body=any(parameter["in"] == "json" for parameter in parameters),
         conditional=getattr(view, "_conditional", False),
         offers=negotiation.offered(view),

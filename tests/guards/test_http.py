@@ -9,7 +9,7 @@ from app.web.accept import PROBLEM
 from tests.conftest import Caller
 from tests.guards.routes import PREFIX, Route, api_routes, paths
 from tests.guards.test_error_shape import assert_one_shape, call
-from tests.making import make_link
+from tests.making import make_link, send_picture
 
 ROUTES = api_routes()
 GETS = [route for route in ROUTES if route.method == "GET"]
@@ -22,6 +22,8 @@ OWN = {"X-Request-ID", "Date", "Last-Modified"}
 def real(resident: Caller, route: Route) -> str:
     """The route's path with what is there in place of its variables."""
     session = resident.get("/auth/sessions").json["items"][0]["id"]
+    if route.rule.endswith("/avatar"):
+        send_picture(resident)
     code = make_link(resident)["code"] if "<code>" in route.rule else ""
     named = route.rule.replace("<code>", code).replace("<user_id>", resident.id)
     return named.replace("<session_id>", session)
@@ -71,7 +73,7 @@ def test_accept_that_takes_nothing_is_406_and_all_else_is_not(resident: Caller, 
     """Logged out by none of these: 406 comes before the view, and an unknown parameter stops the others."""
     if route.access.kind == "token" and route.offers:
         resident = Caller(resident.client)  # its token is looked at in the view
-    refused = call(resident, route, "?zzz=1", headers={"Accept": "image/png, */*;q=0"})
+    refused = call(resident, route, "?zzz=1", headers={"Accept": "image/gif, */*;q=0"})
     if not route.offers:
         assert refused.status_code in (400, 415)
         return

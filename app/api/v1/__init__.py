@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.api.v1 import auth, batch, cache, clicks, exports, linked_data, links, shorten, stats, users
+from app.api.v1 import auth, avatars, batch, cache, clicks, exports, linked_data, links, shorten, stats, users
 from app.api.v1.schemas.batch_input import ITEMS
 from app.api.versions import Api
 
@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
     api = Api(app, "v1", DESCRIPTION)
     for schema in ITEMS.values():  # named where the kinds of items are told apart, by their names alone
         api.spec.components.schema(schema.__name__, schema=schema)
-    for module in (auth, users, shorten, links, batch, stats, exports, clicks, cache):
+    for module in (auth, users, avatars, shorten, links, batch, stats, exports, clicks, cache):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(linked_data.contexts)
     api.publish()

@@ -17,6 +17,7 @@ class UserHrefs(Schema):
     self = fields.Nested(Href, required=True)
     links = fields.Nested(Href, required=True)
     sessions = fields.Nested(Href, required=True)
+    avatar = fields.Nested(Href, metadata={"description": "Where there is one."})
 
 
 class UserOut(Schema):
@@ -39,6 +40,8 @@ class UserOut(Schema):
             "links": {"href": url_for("v1_links.list_links")},
             "sessions": {"href": url_for("v1_auth.list_sessions")},
         }
+        if user.avatar:
+            hrefs["avatar"] = {"href": url_for("v1_avatars.get_avatar")}
         return {"id": user.public_id, "_links": hrefs} | {name: getattr(user, name) for name in columns}
 
 

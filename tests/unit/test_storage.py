@@ -1,0 +1,36 @@
+"""app/storage.py: names stay names, files are whole."""
+
+from pathlib import Path
+
+import pytest
+
+from app.storage import Folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a", "../a.png", "a/b.png", "/a.png", "a.png\n", ".a.png", "a.PNG", "a" * 65 + ".png", "a\0.png"],
+)
+def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+    folder = Folder(tmp_path / "files")
+    for call in (lambda: folder.write(name, b"x"), lambda: folder.read(name), lambda: folder.remove(name)):
+        with pytest.raises(ValueError, match="no name"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "files")
+    assert (folder.read("a.png"), list(folder.older_than(0))) == (None, [])
+    folder.write("a.png", b"x")
+    assert (folder.read("a.png"), (tmp_path / "files").stat().st_mode & 0o777) == (b"x", 0o700)
+    folder.remove("a.png")
+    folder.remove("a.png")
+    assert folder.read("a.png") is None
+
+
+def test_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Folder(tmp_path).write("a.png", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
