@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from app import clock, database
 from app.accounts.models import User
+from app.audit.models import AuditEvent
 from app.extensions import db
 from app.links import domains
 from app.links.models import Link
@@ -80,6 +81,13 @@ def add_domain(app: Flask, host: str) -> None:
     with app.app_context():
         domains.add(host)
         db.session.commit()
+
+
+def events(app: Flask, *actions: str) -> list[dict[str, Any]]:
+    """What was recorded of these actions, the oldest first."""
+    wanted = select(AuditEvent.__table__).where(AuditEvent.action.in_(actions)).order_by(AuditEvent.id)
+    with app.app_context(), database.reading() as connection:
+        return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def from_now(**delta: float) -> str:

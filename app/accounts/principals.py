@@ -32,6 +32,11 @@ class Principal:
     def may(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes
 
+    @property
+    def moderates(self) -> bool:
+        """Whether links of others are the caller's business: a manager's, and so an admin's."""
+        return self.role in ("manager", "admin")
+
 
 @dataclass(frozen=True)
 class SignedIn(Principal):

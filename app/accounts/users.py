@@ -5,9 +5,10 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app import clock
+from app import clock, database
 from app.accounts import passwords
 from app.accounts.models import User
 from app.errors import AppError, FieldError, NotFound, ValidationFailed
@@ -68,6 +69,15 @@ def get(user_id: int, *, lock: bool = False) -> User:
     if user is None or user.status == "closed":
         raise NotFound()
     return user
+
+
+def by_email(email: str) -> int:
+    """The internal id of the account with this address, however it is spelt. Raises NotFound."""
+    with database.reading() as connection:
+        found = connection.scalar(select(User.id).where(User.email_key == email_key(email)))
+    if found is None:
+        raise NotFound("There is no account with this e-mail address.")
+    return int(found)
 
 
 def edit(user_id: int, changes: dict[str, Any], precondition: Precondition = NONE) -> User:

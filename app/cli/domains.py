@@ -3,6 +3,7 @@
 import click
 from flask.cli import AppGroup
 
+from app.audit import circumstances
 from app.errors import AppError
 from app.extensions import db
 from app.links import domains
@@ -14,6 +15,7 @@ group = AppGroup("domains", help="Hosts that short links live on.")
 @click.argument("host")
 def add(host: str) -> None:
     """Let links be made on HOST, beside PUBLIC_URL's."""
+    circumstances.name(circumstances.OPERATOR)
     try:
         domain = domains.add(host)
         db.session.commit()

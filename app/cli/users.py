@@ -3,7 +3,8 @@
 import click
 from flask.cli import AppGroup
 
-from app.accounts import users
+from app.accounts import administration, users
+from app.audit import circumstances
 from app.errors import AppError
 from app.extensions import db
 
@@ -21,3 +22,35 @@ def create_admin(email: str, password: str) -> None:
     except AppError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"{user.email} is an administrator ({user.public_id}).")
+
+
+@group.command("set-role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(administration.ROLES))
+def set_role(email: str, role: str) -> None:
+    """Give the account of EMAIL another ROLE; there has to be an admin left."""
+    _change(email, role=role)
+
+
+@group.command("disable")
+@click.argument("email")
+def disable(email: str) -> None:
+    """Sign EMAIL out everywhere, and let nobody sign in there; the links stay as they are."""
+    _change(email, status="disabled")
+
+
+@group.command("enable")
+@click.argument("email")
+def enable(email: str) -> None:
+    """Let EMAIL sign in again."""
+    _change(email, status="active")
+
+
+def _change(email: str, **changes: str) -> None:
+    circumstances.name(circumstances.OPERATOR)
+    try:
+        user = administration.change(users.by_email(email), changes)
+        db.session.commit()
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"{user.email} is {user.status}, as {user.role} ({user.public_id}).")

@@ -52,6 +52,8 @@ class Entry:
     accounts: Gain
     owners: dict[int, int]
     """Of the batch's links, where they have one."""
+    owners_as_of: int
+    """The number to `owners.hold` when it is stored."""
     firsts: list[tuple[int, int]]
     """Link and time (in ms since the epoch) of the first clicks that may be unique."""
     visitors: list[VisitorRow]
@@ -84,9 +86,14 @@ class Accounting:
             links=_gain(batch.links, self._link_values),
             accounts=_gain(accounts, self._account_values),
             owners=owners,
+            owners_as_of=self._owners.number,
             firsts=[(key[1], time) for key, time in firsts],
             visitors=[(stored_day(day), link_id, visitor) for (day, link_id, visitor), _ in firsts],
         )
+
+    def forget_owners(self, number: int) -> None:
+        """Look owners up anew: links were handed over, which `number` tells of."""
+        self._owners.forget(number)
 
     def _owners_of(self, batch: Batch) -> dict[int, int]:
         link_ids = {link_id for link_id, _ in batch.links.counts}

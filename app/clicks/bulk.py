@@ -24,7 +24,9 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -32,6 +34,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
+
+from app.database import insert_into
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -62,6 +66,16 @@ def add_all(connection: Connection, table: Table, rows: Rows) -> None:
         connection.execute(_postgresql_addition(table), {"rows": _json(rows)})
     else:
         connection.exec_driver_sql(_sqlite_addition(table), list(rows))
+
+
+def move_all(connection: Connection, table: Table, old: int, new: int) -> None:
+    """Add the rows of one subject, the first column of the key, to those of another, as `add_all` does."""
+    key, *rest = table.columns
+    moved = select(literal(new, key.type), *rest).where(key == old)
+    statement = insert_into(table, connection).from_select(list(table.columns.keys()), moved)
+    additions = _additions(table, statement.excluded)
+    connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=additions))
+    connection.execute(delete(table).where(key == old))
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> list[int]:

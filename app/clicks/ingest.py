@@ -21,6 +21,7 @@ from app.clicks.accounting import Accounting, Entry
 from app.clicks.batch import Batch, batch_of
 from app.clicks.checkpoints import Checkpoints
 from app.clicks.countries import CountryOf
+from app.clicks.owners import OwnersChanged
 from app.clicks.pace import AIMS, Pace
 from app.clicks.pieces import Piece, read_piece
 from app.clicks.quarantine import Quarantine
@@ -118,6 +119,9 @@ class Ingester:
         batch = batch_of(piece.lines, self._country_of)
         try:
             self._commit(name, piece, self._accounting.enter(batch))
+        except OwnersChanged as changed:  # or this process has just begun to remember them
+            self._accounting.forget_owners(changed.number)
+            return self._store(name, piece)
         except PositionMoved:
             # By another ingester, or by this one: a commit that got no answer may have happened.
             log.warning("spool lines were stored before", file=name, position=piece.start)

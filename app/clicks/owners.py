@@ -1,20 +1,64 @@
-"""Whose a link is: its clicks are its owner's account's, too."""
+"""Whose a link is: its clicks are its owner's account's, too.
+
+A link is handed over when its owner's account is closed (`app.clicks.handover`), beside ingesters that remember who
+owned it. So each stores a batch under a shared lock, and only while nothing was handed over since it began to
+remember; a handover takes that lock alone. On SQLite, where one writes at a time, there is nothing to lock.
+"""
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from app.clicks import versions
 from app.links.models import Link
 
 _REMEMBERED = 100_000  # links, some 100 bytes each
 
 
+_LOCK = 0x536C75676C696E65  # "Slugline": the key of an advisory lock of PostgreSQL
+
+
+class OwnersChanged(Exception):
+    """Links may have been handed over since their owners were remembered; `number` is the one to remember as of."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def hold(connection: Connection, number: int) -> None:
+    """Let nobody hand links over until this transaction ends.
+
+    `number` is what was current when owners began to be remembered. Raises OwnersChanged, after which the transaction
+    must be rolled back.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
+    now = versions.of_everybody(connection)
+    if now != number:
+        raise OwnersChanged(now)
+
+
+def change(connection: Connection) -> None:
+    """Begin to hand links over: wait for the batches that are being stored, and let the next ones look anew."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    versions.add_steps(connection, [versions.EVERYBODY])
+
+
 class Owners:
-    """The owners of links, remembered: an owner never changes."""
+    """The owners of links, remembered."""
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
         self._remembered = remembered
         self._known: dict[int, int] = {}
+        self.number = 0
+        """As of which number of `hold` they are known."""
+
+    def forget(self, number: int) -> None:
+        """Remember anew, what is so as of `number`."""
+        self._known.clear()
+        self.number = number
 
     @property
     def known(self) -> Mapping[int, int]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, select, update
 
+from app.clicks import owners
 from app.clicks.accounting import Entry
 from app.clicks.bulk import add_all, insert_all, insert_new, use_utc
 from app.clicks.models import (
@@ -69,7 +70,10 @@ def store(connection: Connection, entry: Entry) -> None:
 
     Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
     visitor's first in the batch, whatever was counted before.
+
+    Raises OwnersChanged, on which the transaction must be rolled back.
     """
+    owners.hold(connection, entry.owners_as_of)
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, _table(Click), entry.batch.clicks)

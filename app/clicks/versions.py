@@ -59,6 +59,11 @@ def add_steps(connection: Connection, owners: Iterable[int]) -> None:
         add_all(connection, _TABLE, [(owner_id, step) for owner_id in ids])
 
 
+def of_everybody(connection: Connection) -> int:
+    """The version that moves for all accounts at once."""
+    return int(connection.scalar(select(_TABLE.c.version).where(_TABLE.c.owner_id == EVERYBODY)) or 0)
+
+
 def forget_all() -> None:
     """Let nothing that was remembered so far count any more, in any process."""
     add_steps(db.session.connection(), [EVERYBODY])

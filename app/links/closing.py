@@ -3,24 +3,22 @@
 Both are erased, not deleted: the ids of users never come back, the codes of links stay taken.
 """
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
-from app.accounts import answers, devices, sessions, uses
-from app.accounts.models import User
-from app.errors import PreconditionFailed
+from app.accounts import administration, answers, devices, sessions, users, uses
+from app.accounts.administration import LastAdmin
+from app.audit import trail
 from app.extensions import db
 from app.links import removing
 from app.links.models import Link, Tag, link_tags
 from app.preconditions import NONE, Precondition
 
-_CLOSED_USER = {
-    "status": "closed",
-    **dict.fromkeys(("email", "email_key", "name", "password_hash", "avatar")),
-}
+_PERSONAL = ("email", "email_key", "name", "password_hash", "avatar")
 # An empty target tells that a link was erased.
 _ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
 
@@ -28,18 +26,10 @@ _ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "p
 def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew.
 
-    Raises PreconditionFailed.
+    Raises NotFound, PreconditionFailed, LastAdmin.
     """
     now = clock.now()
-    # The user first: a link that is being made holds this row, and so is there when the links are erased.
-    expected = precondition.holds(User.version.expression, User.updated_at.expression)
-    closing = (
-        update(User)
-        .where(User.id == user_id, expected)
-        .values(**_CLOSED_USER, updated_at=now, version=User.version + 1)
-    )
-    if db.session.execute(closing.returning(User.id)).first() is None:
-        raise PreconditionFailed()
+    _close(user_id, now, precondition)
     sessions.end_all(user_id)
     answers.forget(user_id)
     devices.forget(user_id)
@@ -50,6 +40,46 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     # Again: a change that was under way may have put a tag on a link since.
     db.session.execute(delete(link_tags).where(link_tags.c.tag_id.in_(own_tags)))
     db.session.execute(delete(Tag).where(Tag.owner_id == user_id))
+
+
+def hand_over(user_id: int, heir_id: int) -> int:
+    """Give the account's links to another, deleted ones too, with their tags; return how many it had.
+
+    Part of `app.clicks.handover`: what was counted has to go along. The caller holds both accounts.
+    """
+    # The links first: a change that is under way holds its link, and has put its tags on when this goes on.
+    moved = update(Link).where(Link.owner_id == user_id)
+    values = {"owner_id": heir_id, "updated_at": clock.now(), "version": Link.version + 1}
+    links = db.session.scalars(moved.values(values).returning(Link.id)).all()
+    theirs = select(literal(heir_id), Tag.name).where(Tag.owner_id == user_id)
+    new = database.insert_into(Tag, db.session.connection()).from_select(["owner_id", "name"], theirs)
+    db.session.execute(new.on_conflict_do_nothing(index_elements=["owner_id", "name"]))
+    old, same = aliased(Tag), aliased(Tag)
+    tag = (
+        select(same.id)
+        .join(old, old.name == same.name)
+        .where(same.owner_id == heir_id, old.id == link_tags.c.tag_id)
+        .scalar_subquery()
+    )
+    own_tags = select(Tag.id).where(Tag.owner_id == user_id)
+    db.session.execute(update(link_tags).where(link_tags.c.tag_id.in_(own_tags)).values(tag_id=tag))
+    return len(links)
+
+
+def _close(user_id: int, now: datetime, precondition: Precondition) -> None:
+    # The user first: a link that is being made holds this row, and so is there when the links are erased.
+    is_last = administration.is_last_admin(user_id)
+    user = users.get(user_id, lock=True)
+    precondition.check(user.version, user.updated_at)
+    if is_last:
+        raise LastAdmin()
+    for name in _PERSONAL:
+        setattr(user, name, None)
+    user.status = "closed"
+    user.updated_at = now
+    user.version += 1
+    db.session.flush()
+    trail.record("user.closed", user.public_id, owner=user.public_id)
 
 
 def erase_deleted() -> None:

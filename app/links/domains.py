@@ -3,14 +3,25 @@
 import re
 
 from ada_url import URL
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app import database
-from app.errors import Conflict, ValidationFailed
+from app.audit import trail
+from app.errors import Conflict, FieldError, NotFound, ValidationFailed
 from app.extensions import db
-from app.links import hosts
-from app.links.models import Domain
+from app.keyset import Key, Listing
+from app.links import hosts, short_urls
+from app.links.models import DEFAULT_DOMAIN_ID, Domain
+
+
+class DomainInUse(Conflict):
+    """409: a code once given out stays taken, so a domain goes only before its first link."""
+
+    message = "There are links on this domain, or were."
+
+    def __init__(self) -> None:
+        super().__init__(reason="in_use")
 
 
 def add(host: str) -> Domain:
@@ -21,7 +32,38 @@ def add(host: str) -> Domain:
             db.session.add(domain)
     except IntegrityError:
         raise Conflict("This domain is there already.", field="host") from None
+    trail.record("domain.added", domain.host, owner=None)
     return domain
+
+
+def known() -> Listing[Domain]:
+    """All domains, the default one first, then as they were added."""
+    return Listing(Domain, [], (Key(Domain.id.expression),))
+
+
+def get(host: str) -> Domain:
+    """The domain with this host, as clients see it. Raises NotFound."""
+    try:
+        # What cannot be printed is no host, and PostgreSQL would not compare a NUL.
+        domain = db.session.get(Domain, short_urls.domain_id(host)) if host.isprintable() else None
+    except ValidationFailed:
+        domain = None
+    if domain is None:
+        raise NotFound()
+    return domain
+
+
+def remove(host: str) -> None:
+    """Let no links be made on a host where there never was one. Raises NotFound, DomainInUse."""
+    domain = get(host)
+    if domain.id == DEFAULT_DOMAIN_ID:
+        raise DomainInUse()
+    try:
+        with db.session.begin_nested():
+            db.session.execute(delete(Domain).where(Domain.id == domain.id))
+    except IntegrityError:
+        raise DomainInUse() from None
+    trail.record("domain.removed", domain.host, owner=None)
 
 
 def is_known(host: str) -> bool:
@@ -37,5 +79,5 @@ def _canonical(host: str) -> str:
     except ValueError:
         name = ""
     if not name or re.search(r"[/?#@:\\\s]", host) or not hosts.is_well_formed(name):
-        raise ValidationFailed("This is not a host name.", field="host")
+        raise ValidationFailed.of([FieldError("host", "This is not a host name.")])
     return name

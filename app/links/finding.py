@@ -1,4 +1,4 @@
-"""Reading one link. Somebody else's is not there, and neither is a deleted one."""
+"""Reading one link. Somebody else's is not there, but for managers, and neither is a deleted one."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app import database
+from app.accounts.principals import Principal
 from app.errors import NotFound
 from app.extensions import db
 from app.links import codes
@@ -25,15 +26,20 @@ def representation(*, with_tags: bool = True) -> list[ORMOption]:
     return [*joined, selectinload(Link.tags)] if with_tags else [*joined]
 
 
-def own(owner_id: int, place: Place) -> Link:
-    """The owner's live link. Raises NotFound."""
+def readable(principal: Principal, place: Place) -> Link:
+    """The live link there: one's own, to a manager anybody's. Raises NotFound."""
+    return own(None if principal.moderates else principal.user_id, place)
+
+
+def own(owner_id: int | None, place: Place) -> Link:
+    """The owner's live link; None: whoever that is. Raises NotFound."""
     link = own_or_none(owner_id, place)
     if link is None:
         raise NotFound()
     return link
 
 
-def own_or_none(owner_id: int, place: Place) -> Link | None:
+def own_or_none(owner_id: int | None, place: Place) -> Link | None:
     return db.session.scalar(shown().where(_live_at(owner_id, place))) if is_code(place.code) else None
 
 
@@ -71,10 +77,11 @@ def is_code(text: str) -> bool:
     return True
 
 
-def at(owner_id: int, place: Place) -> ColumnElement[bool]:
-    """The condition for the owner's link at a place, deleted or not."""
-    return (Link.domain_id == place.domain_id) & (Link.code == place.code) & (Link.owner_id == owner_id)
+def at(owner_id: int | None, place: Place) -> ColumnElement[bool]:
+    """The condition for the owner's link at a place, deleted or not; None: whoever that is."""
+    there = (Link.domain_id == place.domain_id) & (Link.code == place.code)
+    return there if owner_id is None else there & (Link.owner_id == owner_id)
 
 
-def _live_at(owner_id: int, place: Place) -> ColumnElement[bool]:
+def _live_at(owner_id: int | None, place: Place) -> ColumnElement[bool]:
     return at(owner_id, place) & Link.deleted_at.is_(None)

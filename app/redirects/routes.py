@@ -2,7 +2,7 @@
 
 from wsgiref.types import WSGIEnvironment
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
@@ -14,7 +14,7 @@ from app.links.location import Redirect
 from app.links.resolve import Resolved, resolve
 from app.redirects import pages, rules, unlocking, visitor
 from app.redirects.metrics import FROM_FLASK
-from app.redirects.rules import LinkExhausted, Page, Redirection
+from app.redirects.rules import LinkBlocked, LinkExhausted, Page, Redirection
 from app.redirects.wsgi import UNKNOWN
 from app.web import errors, limits
 from app.web.proxy import client_address
@@ -101,6 +101,8 @@ def _redirect(link: Resolved, code: str, answer: Redirection) -> Response:
 def _refuse(error: Exception) -> Response:
     """Every error at this door: a page for people, the shape of the API for programs."""
     refusal = errors.refusal(error)
+    if isinstance(refusal, LinkBlocked):  # who blocks it, not who asked for that (RFC 7725 §4)
+        refusal.headers["Link"] = f'<{current_app.config["PUBLIC_URL"]}>; rel="blocked-by"'
     if not visitor.wants_json():
         again = request.method == "POST" and refusal.field == "password"
         return pages.password_form(refusal) if again else pages.refusal(refusal)

@@ -29,6 +29,10 @@ def fit(case: Case, caller: Caller, role: str) -> None:
         path["code"] = make_link(caller)["code"]
         if case.path.endswith("/restore"):
             caller.delete(f"/links/{path['code']}")
+        if case.path.endswith("/block") and case.method == "DELETE":
+            caller.put(f"/links/{path['code']}/block", json={"reason": "phishing"})
+    if "host" in path:
+        path["host"] = _host(case, caller)
     if "user_id" in path:
         path["user_id"] = caller.id
     if "session_id" in path:
@@ -51,6 +55,7 @@ def fit_step(case: Case) -> None:
     if "from" in query or "to" in query:  # a range that there is: in order, and not of the year 9999
         query |= {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
     query.pop("cursor", None)  # it is signed
+    query.pop("links_to", None)  # an heir has to be there
     if isinstance(body, dict):
         _fit_names(body)
         if case.path.endswith("/register"):
@@ -67,6 +72,17 @@ def _fit_names(body: dict[str, Any]) -> None:
             body[name] = f"{body[name]}-{next(_numbers)}"[-64:]
     if body.get("domain"):
         body["domain"] = HOST
+    if body.get("host"):
+        body["host"] = f"h{next(_numbers)}.example.net"
+
+
+def _host(case: Case, caller: Caller) -> str:
+    """A domain that is there; one that can be removed is an admin's to make."""
+    if case.method == "GET":
+        return HOST
+    host = f"d{next(_numbers)}.example.net"
+    caller.post("/domains", json={"host": host})
+    return host
 
 
 def _fit_credentials(body: dict[str, Any], caller: Caller, path: str) -> None:

@@ -32,8 +32,19 @@ from tests.contract.fitting import fit
 
 DOCUMENT = "/api/v1/openapi.json"
 ROLES = ("user", "manager", "admin")
-FOR_ADMINS = {"POST /api/v1/cache/invalidate"}
-"""Everybody else gets 403."""
+FOR_ADMINS = {
+    "POST /api/v1/cache/invalidate",
+    "PATCH /api/v1/users/{user_id}",
+    "DELETE /api/v1/users/{user_id}",
+    "POST /api/v1/domains",
+    "DELETE /api/v1/domains/{host}",
+}
+FOR_MANAGERS = {
+    "GET /api/v1/users",
+    "PUT /api/v1/links/{code}/block",
+    "DELETE /api/v1/links/{code}/block",
+}
+"""Everybody below gets 403."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,12 @@ class Size:
 
 
 SHORT = Size(
-    False, {"user": 56, "admin": 56}, {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 1}, 10, 10, 1_000
+    False,
+    {"user": 56, "manager": 56, "admin": 56},
+    {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 1},
+    10,
+    10,
+    1_000,
 )
 FULL = Size(
     True,
@@ -227,7 +243,9 @@ def labels() -> list[str]:
 
 def roles(label: str, size: Size = SIZE) -> Sequence[str]:
     """Who calls this operation."""
-    return ROLES if size.every_role else ["admin" if label in FOR_ADMINS else "user"]
+    if size.every_role:
+        return ROLES
+    return ["admin" if label in FOR_ADMINS else "manager" if label in FOR_MANAGERS else "user"]
 
 
 @cache

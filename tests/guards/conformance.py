@@ -94,7 +94,17 @@ class Stage:
             return rule.replace("<session_id>", own)
         if rule.endswith("/avatar"):
             send_picture(caller)
+        if name(route) == "DELETE /users/<user_id>":
+            return rule.replace("<user_id>", sign_up(self._app, "leaver").id)
+        if "<host>" in rule:
+            return rule.replace("<host>", self._host(caller))
         return rule.replace("<user_id>", caller.id).replace("<code>", self._code(route, caller))
+
+    def _host(self, caller: Caller) -> str:
+        host = f"d{next(self._numbers)}.example.net"
+        made = caller.post("/domains", json={"host": host})
+        assert made.status_code == 201, made.text
+        return host
 
     def _code(self, route: Route, caller: Caller) -> str:
         if "<code>" not in route.rule:
@@ -104,6 +114,8 @@ class Stage:
         assert made.status_code == 201, made.text
         if route.rule.endswith("/restore"):
             caller.delete(f"/links/{code}", headers={"If-Match": "*"})
+        if name(route) == "DELETE /links/<code>/block":
+            caller.put(f"/links/{code}/block", json={"reason": "phishing"}, headers={"If-Match": "*"})
         return code
 
     def _body(self, route: str, caller: Caller) -> dict[str, Any]:
@@ -113,7 +125,10 @@ class Stage:
             "POST /auth/login": {"email": caller.email, "password": PASSWORD},
             "PATCH /users/me": {"name": "Ada"},
             "PUT /users/me/password": {"current_password": PASSWORD, "new_password": f"{PASSWORD} {number}"},
+            "PATCH /users/<user_id>": {"role": "admin"},
             "PATCH /links/<code>": {"title": f"{number}"},
+            "PUT /links/<code>/block": {"reason": f"{number}"},
+            "POST /domains": {"host": f"new{number}.example.net"},
             "POST /links/batch": {"items": [{"op": "create", "link": {"url": URL}}]},
         }.get(route, {"url": URL})
 

@@ -26,7 +26,7 @@ def real(resident: Caller, route: Route) -> str:
         send_picture(resident)
     code = make_link(resident)["code"] if "<code>" in route.rule else ""
     named = route.rule.replace("<code>", code).replace("<user_id>", resident.id)
-    return named.replace("<session_id>", session)
+    return named.replace("<session_id>", session).replace("<host>", "sho.rt")
 
 
 def same_head(get: TestResponse, head: TestResponse) -> None:

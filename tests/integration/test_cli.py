@@ -13,6 +13,7 @@ from app.accounts.models import User
 from app.cli import worker
 from app.links.models import Domain
 from tests.conftest import PASSWORD, AppFactory, Caller
+from tests.making import events
 
 
 def typed(app: Flask, *arguments: str, answers: str = "", **variables: str) -> Result:
@@ -125,3 +126,30 @@ def test_every_command_explains_itself(app: Flask) -> None:
         result = typed(app, *group, "--help")
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output
+
+
+def test_operator_changes_roles_and_disables(app: Flask, alice: Caller) -> None:
+    typed(app, "users", "create-admin", "--email", "root@example.org", ADMIN_PASSWORD=PASSWORD)
+    result = typed(app, "users", "set-role", alice.email.upper(), "manager")
+    assert result.exit_code == 0, result.output
+    assert f"{alice.email} is active, as manager ({alice.id})." in result.output
+    assert alice.get("/users").status_code == 200
+    assert "is disabled" in typed(app, "users", "disable", alice.email).output
+    assert alice.get("/users/me").status_code == 401
+    assert "is active" in typed(app, "users", "enable", alice.email).output
+    found = events(app, "user.role_changed", "user.disabled", "user.enabled")
+    assert [event["actor"] for event in found] == ["operator"] * 3
+
+
+def test_operator_cannot_remove_the_last_admin_either(app: Flask) -> None:
+    typed(app, "users", "create-admin", "--email", "root@example.org", ADMIN_PASSWORD=PASSWORD)
+    for arguments in (["set-role", "root@example.org", "user"], ["disable", "root@example.org"]):
+        result = typed(app, "users", *arguments)
+        assert (result.exit_code, "the last admin" in result.output) == (1, True)
+    assert users(app) == [("root@example.org", "admin")]
+
+
+def test_unknown_account_and_role_are_refused(app: Flask, alice: Caller) -> None:
+    assert "no account" in typed(app, "users", "disable", "nobody@example.org").output
+    assert typed(app, "users", "set-role", alice.email, "root").exit_code == 2
+    assert [role for _, role in users(app)] == ["user"]

@@ -35,7 +35,10 @@ OF_ACCOUNTS = (
     *("register", "login", "logout", "refresh", "change_password", "delete_me"),
     *("list_sessions", "end_session", "end_other_sessions"),
 )
-OF_ADMINS = ("invalidate_cache",)
+OF_ADMINS = (
+    *("invalidate_cache", "list_users", "patch_user", "delete_user"),
+    *("block_link", "unblock_link", "add_domain", "remove_domain"),
+)
 BETWEEN = [name for name in OPERATIONS if name not in {*FIRST, *LAST, *OF_ACCOUNTS, *OF_ADMINS}]
 ADMIN = "root@example.org"
 
@@ -133,14 +136,17 @@ def test_every_call_can_be_tried_with_what_is_filled_in(
     signed_in()
     tried("logout")
     signed_in()
-    typed = {"get_user": {"user_id": user["id"]}}
+    host = service.base.partition("://")[2]
+    typed = {"get_user": {"user_id": user["id"]}, "get_domain": {"host": host}}
     for name in (*FIRST, *BETWEEN, *LAST):
         bodies[name] = tried(name, **typed.get(name, {}))
     look("links")
     sessions = tried("list_sessions")["items"]
     person.authorize("accessToken", admins_token(service))
+    other = service.call("GET", "/api/v1/users/me", token=service.sign_up("other@example.org")).json["id"]
+    typed = {"patch_user": {"user_id": user["id"]}, "delete_user": {"user_id": other}}
     for name in OF_ADMINS:
-        tried(name)
+        tried(name, **typed.get(name, {}))
     tokens = signed_in()
     tried("end_session", session_id=sessions[0]["id"])
     tried("end_other_sessions")

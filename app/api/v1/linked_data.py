@@ -21,6 +21,7 @@ _OWN = (
     "max_clicks",
     "has_password",
     "status",
+    "blocked_reason",
     "owner",
     "clicks",
 )

@@ -26,7 +26,7 @@ from app.api.v1.schemas.links import (
 )
 from app.clicks.stats import link_totals
 from app.errors import Conflict, Forbidden
-from app.links import creating, editing, finding, listing, removing, states
+from app.links import creating, editing, finding, listing, moderating, removing, states
 from app.links.codes import CodeTaken
 from app.links.listing import Filters
 from app.links.models import Link
@@ -109,9 +109,9 @@ def list_links(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
     """Read a link.
 
-    One's own; somebody else's, and a deleted one, is a 404.
+    One's own, for managers anybody's; else it is a 404, as a deleted one is.
     """
-    link = finding.own(current_principal().user_id, place(code, query.get("domain")))
+    link = finding.readable(current_principal(), place(code, query.get("domain")))
     return _shown([link], query["embed"])[0] if "embed" in query else validated(link)
 
 
@@ -142,17 +142,18 @@ def put_link(query: dict[str, Any], fields: dict[str, Any], code: str) -> tuple[
 @blueprint.patch("/<code>", parameters=CODE)
 @scope("links:write")
 @conditional
-@raises(Conflict)
+@raises(Conflict, Forbidden)
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkPatch)
 @blueprint.response(200, LinkOut)
 def patch_link(query: dict[str, Any], changes: dict[str, Any], code: str) -> Link:
     """Change a link.
 
-    A JSON merge patch (RFC 7396): what is absent stays, null clears, `tags` are replaced as a whole.
+    A JSON merge patch (RFC 7396): what is absent stays, null clears, `tags` are replaced as a whole. Of links of
+    others managers change `enabled` alone.
     """
     at = place(code, query.get("domain"))
-    return validated(editing.edit(current_principal().user_id, at, changes, precondition()))
+    return validated(moderating.edit(current_principal(), at, changes, precondition()))
 
 
 @blueprint.delete("/<code>", parameters=CODE)

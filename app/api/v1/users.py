@@ -1,24 +1,49 @@
-"""/users: one's own account."""
+"""/users: one's own account, and those of others for managers and admins."""
 
 from typing import Any
 
 from flask import url_for
 
-from app.accounts import credentials, users
+from app.accounts import administration, credentials, users
+from app.accounts.administration import Filters, LastAdmin
 from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
+from app.api import pagination
 from app.api.access import current_person, current_principal, scope, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.credentials import device
 from app.api.specification import path_id
-from app.api.v1.schemas.users import PasswordChange, UserOut, UserPatch
+from app.api.v1.schemas.users import (
+    AccountPatch,
+    Closing,
+    PasswordChange,
+    UserList,
+    UserListQuery,
+    UserOut,
+    UserPatch,
+)
+from app.clicks import handover
 from app.errors import Conflict, NotFound
-from app.links import closing
 
 blueprint = Blueprint("v1_users", __name__, url_prefix="/users", description="Accounts.")
 
 USER_ID = path_id("user_id", "The account's id.", "usr_4kTbW0yZpQ2mN8vXc1LrDs")
+
+
+@blueprint.get("")
+@scope("users:read", role="manager")
+@blueprint.arguments(UserListQuery, location="query")
+@blueprint.response(200, UserList, headers=pagination.PAGES)
+def list_users(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """List the accounts.
+
+    For managers. Closed ones are gone.
+    """
+    if "q" in query:
+        pagination.spend_search()
+    filters = Filters(query.get("q"), query.get("role"), query.get("status"))
+    return pagination.answer(administration.accounts(filters, query["sort"]), query)
 
 
 @blueprint.get("/me")
@@ -49,14 +74,15 @@ def patch_me(changes: dict[str, Any]) -> User:
 @blueprint.delete("/me")
 @signed_in
 @conditional
+@raises(LastAdmin)
 @blueprint.response(204)
 def delete_me() -> None:
     """Close one's own account.
 
     Ends all sessions, erases the personal data and the links. The codes stay taken: nobody can give an old
-    short URL a new target.
+    short URL a new target. The last admin stays: 409.
     """
-    closing.close_account(current_principal().user_id, precondition())
+    handover.close_account(current_principal().user_id, precondition())
 
 
 @blueprint.put("/me/password")
@@ -81,12 +107,44 @@ def change_password(fields: dict[str, Any]) -> None:
 def get_user(user_id: str) -> User:
     """Read an account.
 
-    One's own; every other is a 404.
+    One's own; for managers anybody's, every other is a 404.
     """
     principal = current_principal()
-    if user_id != principal.user:
+    if user_id == principal.user:
+        return validated(users.get(principal.user_id))
+    if not principal.moderates:
         raise NotFound()
-    return validated(users.get(principal.user_id))
+    return validated(users.get(administration.find(user_id)))
+
+
+@blueprint.patch("/<user_id>", parameters=USER_ID)
+@scope("users:write", role="admin")
+@conditional
+@raises(LastAdmin)
+@blueprint.arguments(AccountPatch)
+@blueprint.response(200, UserOut)
+def patch_user(changes: dict[str, Any], user_id: str) -> User:
+    """Change the role of an account, or disable it.
+
+    For admins. Counts at once: who is disabled is signed out everywhere and cannot sign in; the links stay as they
+    are. A service has an admin: to the last one nothing is done (409, `reason` is `last_admin`).
+    """
+    return validated(administration.change(administration.find(user_id), changes, precondition()))
+
+
+@blueprint.delete("/<user_id>", parameters=USER_ID)
+@scope("users:write", role="admin")
+@conditional
+@raises(LastAdmin)
+@blueprint.arguments(Closing, location="query")
+@blueprint.response(204)
+def delete_user(query: dict[str, Any], user_id: str) -> None:
+    """Close an account.
+
+    For admins. Ends its sessions and erases the personal data. Its links end too, unless `links_to` says whose they
+    are from now on; then their statistics count for that account.
+    """
+    handover.close_account(administration.find(user_id), precondition(), links_to=query.get("links_to"))
 
 
 def validated(user: User) -> User:

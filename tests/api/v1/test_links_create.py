@@ -54,6 +54,7 @@ def test_url_alone_makes_a_link_with_all_else_by_default(alice: Caller) -> None:
         "max_clicks": None,
         "has_password": False,
         "status": "active",
+        "blocked_reason": None,
         "owner": alice.id,
     }
 

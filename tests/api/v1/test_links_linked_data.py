@@ -68,6 +68,7 @@ def test_every_statement_about_a_link_means_something(alice: Caller) -> None:
     }
     make_link(alice, code="full", **full)
     document = read(alice, "/links/full?embed=clicks")
+    document["blocked_reason"] = "phishing"  # what is null means nothing
     document["clicks"]["last_at"] = "2026-01-01T00:00:00.000Z"
     [node] = expanded(alice, document)
     assert len(node.keys() - {"@id", "@type"}) == len(

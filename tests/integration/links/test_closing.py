@@ -4,15 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
 from app import database
 from app.accounts.models import Session, User
+from app.errors import NotFound
+from app.extensions import db
 from app.links import closing
 from app.links.models import Tag, link_tags
 from tests.conftest import PASSWORD, Caller, sign_up
-from tests.making import URL, internal_id, make_link, stored_link, stored_links
+from tests.making import URL, events, internal_id, make_link, stored_link, stored_links
 
 
 def count(app: Flask, table: Any, *conditions: Any) -> int:
@@ -80,4 +83,7 @@ def test_closing_twice_is_harmless(app: Flask, alice: Caller) -> None:
     user_id = internal_id(app, alice)
     with app.app_context():
         closing.close_account(user_id)
-        closing.close_account(user_id)
+        with pytest.raises(NotFound):
+            closing.close_account(user_id)
+        db.session.commit()
+    assert len(events(app, "user.closed")) == 1

@@ -19,7 +19,18 @@ _EARLIEST, _LATEST = 2000, 9998  # years; nearer to the end of the calendar a ti
 
 # What the owner does not write. `clicks` is there with `?embed=clicks` only.
 _READ_ONLY = frozenset(
-    {"code", "domain", "short_url", "status", "owner", "created_at", "updated_at", "_links", "clicks"}
+    {
+        "code",
+        "domain",
+        "short_url",
+        "status",
+        "blocked_reason",
+        "owner",
+        "created_at",
+        "updated_at",
+        "_links",
+        "clicks",
+    }
 )
 _DEFAULTS: dict[str, Any] = {
     "title": None,

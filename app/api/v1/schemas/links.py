@@ -64,6 +64,11 @@ class LinkOut(Schema):
     max_clicks = fields.Integer(required=True, allow_none=True, metadata={"example": None})
     has_password = fields.Boolean(required=True, metadata={"example": False})
     status = fields.Enum(State, by_value=fields.String, required=True, metadata={"example": "active"})
+    blocked_reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why managers blocked the link; null: it is not blocked.", "example": None},
+    )
     owner = fields.String(required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"})
     created_at = Time(required=True, metadata={"example": "2026-04-01T09:30:00.000Z"})
     updated_at = Time(required=True, metadata={"example": "2026-04-01T09:30:00.000Z"})

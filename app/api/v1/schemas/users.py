@@ -3,11 +3,13 @@
 from typing import Any
 
 from flask import url_for
-from marshmallow import Schema, fields, pre_dump
+from marshmallow import Schema, fields, pre_dump, validate
 
+from app.accounts.administration import ROLES, SORTS, STATUSES
 from app.accounts.models import User
+from app.api.access import current_principal
 from app.api.fields import Text, Time
-from app.api.pagination import Href
+from app.api.pagination import Href, Items, PageHrefs, PageQuery, PageSchema, chosen_from
 from app.api.schema import Editable
 
 
@@ -16,8 +18,10 @@ class UserHrefs(Schema):
 
     self = fields.Nested(Href, required=True)
     links = fields.Nested(Href, required=True)
-    sessions = fields.Nested(Href, required=True)
-    avatar = fields.Nested(Href, metadata={"description": "Where there is one."})
+    sessions = fields.Nested(
+        Href, required=True, metadata={"description": "The caller's own, in any account."}
+    )
+    avatar = fields.Nested(Href, metadata={"description": "One's own, where there is one."})
 
 
 class UserOut(Schema):
@@ -26,8 +30,8 @@ class UserOut(Schema):
     id = fields.String(required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"})
     email = fields.String(required=True, metadata={"example": "ada@example.org"})
     name = fields.String(required=True, allow_none=True, metadata={"example": "Ada"})
-    role = fields.String(required=True, metadata={"enum": ["user", "manager", "admin"], "example": "user"})
-    status = fields.String(required=True, metadata={"enum": ["active", "disabled"], "example": "active"})
+    role = fields.String(required=True, metadata={"enum": list(ROLES), "example": "user"})
+    status = fields.String(required=True, metadata={"enum": list(STATUSES), "example": "active"})
     created_at = Time(required=True)
     updated_at = Time(required=True)
     _links = fields.Nested(UserHrefs, required=True)
@@ -37,10 +41,10 @@ class UserOut(Schema):
         columns = ("email", "name", "role", "status", "created_at", "updated_at")
         hrefs = {
             "self": {"href": url_for("v1_users.get_user", user_id=user.public_id)},
-            "links": {"href": url_for("v1_links.list_links")},
+            "links": {"href": url_for("v1_links.list_links", owner=user.public_id)},
             "sessions": {"href": url_for("v1_auth.list_sessions")},
         }
-        if user.avatar:
+        if user.avatar and user.public_id == current_principal().user:
             hrefs["avatar"] = {"href": url_for("v1_avatars.get_avatar")}
         return {"id": user.public_id, "_links": hrefs} | {name: getattr(user, name) for name in columns}
 
@@ -51,6 +55,54 @@ class UserPatch(Editable):
     READ_ONLY = frozenset({"id", "email", "role", "status", "created_at", "updated_at", "_links"})
 
     name = Text(100, allow_none=True, metadata={"example": "Ada"})
+
+
+class UserItem(UserOut):
+    """An account in a list; with `fields` those alone."""
+
+
+class UserList(Schema):
+    """A page of accounts."""
+
+    items = Items(UserItem)
+    page = fields.Nested(PageSchema, required=True)
+    _links = fields.Nested(PageHrefs, required=True)
+
+
+class UserListQuery(PageQuery):
+    """Which accounts, in which order."""
+
+    q = Text(100, least=1, metadata={"description": "A part of e-mail address or name, in any case."})
+    role = fields.String(validate=validate.OneOf(ROLES), metadata={"description": "Accounts with this role."})
+    status = fields.String(
+        validate=validate.OneOf(STATUSES), metadata={"description": "Accounts in this status."}
+    )
+    sort = fields.String(
+        validate=validate.OneOf(SORTS),
+        load_default="-created_at",
+        metadata={"description": "By what; `-`: from the last to the first."},
+    )
+    chosen = chosen_from(UserOut)
+
+
+class AccountPatch(Editable):
+    """What an admin changes in an account (RFC 7396)."""
+
+    READ_ONLY = frozenset({"id", "email", "name", "created_at", "updated_at", "_links"})
+
+    role = fields.String(validate=validate.OneOf(ROLES), metadata={"example": "manager"})
+    status = fields.String(
+        validate=validate.OneOf(STATUSES),
+        metadata={"description": "Who is disabled is signed out, and cannot sign in.", "example": "active"},
+    )
+
+
+class Closing(Schema):
+    """What becomes of the links of an account that is closed."""
+
+    links_to = Text(
+        40, least=1, metadata={"description": "The id of the account that gets them; without it they end."}
+    )
 
 
 class PasswordChange(Schema):

@@ -1,0 +1,112 @@
+"""Administration of accounts: their roles, and whether they are open. There is always an admin left to do it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app import clock, database
+from app.accounts import sessions, users
+from app.accounts.models import User
+from app.audit import trail
+from app.errors import Conflict, NotFound
+from app.extensions import db
+from app.keyset import Key, Listing, by_code_point
+from app.preconditions import NONE, Precondition
+
+ROLES = ("user", "manager", "admin")
+STATUSES = ("active", "disabled")
+"""Those that an admin chooses; a closed account is gone."""
+
+_KEYS: dict[str, ColumnElement[Any]] = {
+    "created_at": User.created_at.expression,
+    # No account that is shown lacks one; the type of the column does not know that.
+    "email": by_code_point(User.email_key.expression),  # type: ignore[arg-type]
+}
+SORTS = tuple(sign + key for key in _KEYS for sign in ("", "-"))
+
+_EVENTS = {"active": "user.enabled", "disabled": "user.disabled"}
+
+
+class LastAdmin(Conflict):
+    """409: the change would leave nobody who administers this service."""
+
+    message = "This is the last admin; make somebody else one first."
+
+    def __init__(self) -> None:
+        super().__init__(reason="last_admin")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to; None leaves a thing open. `q` is a part of e-mail address or name, in any case."""
+
+    q: str | None = None
+    role: str | None = None
+    status: str | None = None
+
+
+def accounts(filters: Filters, sort: str) -> Listing[User]:
+    """All accounts but closed ones. `sort` is one of SORTS."""
+    key = Key(_KEYS[sort.removeprefix("-")], sort.startswith("-"))
+    return Listing(User, _conditions(filters), (key, Key(User.id.expression, key.descending)))
+
+
+def find(public_id: str) -> int:
+    """The internal id of an account that is not closed. Raises NotFound. Begins no write transaction."""
+    query = select(User.id).where(User.public_id == public_id, User.status != "closed")
+    with database.reading() as connection:
+        found = connection.scalar(query)
+    if found is None:
+        raise NotFound()
+    return int(found)
+
+
+def change(user_id: int, changes: Mapping[str, str], precondition: Precondition = NONE) -> User:
+    """Give an account another `role` or `status`; the sessions of one that is disabled end.
+
+    Raises NotFound, PreconditionFailed, LastAdmin.
+    """
+    is_last = is_last_admin(user_id)
+    user = users.get(user_id, lock=True)
+    precondition.check(user.version, user.updated_at)
+    role, status = changes.get("role", user.role), changes.get("status", user.status)
+    if is_last and (role, status) != (user.role, user.status):
+        raise LastAdmin()
+    if role != user.role:
+        before, after = {"role": user.role}, {"role": role}
+        trail.record("user.role_changed", user.public_id, owner=user.public_id, before=before, after=after)
+    if status != user.status:
+        trail.record(_EVENTS[status], user.public_id, owner=user.public_id)
+        sessions.end_all(user_id)
+    user.role, user.status = role, status
+    if db.session.is_modified(user):
+        user.version += 1
+        user.updated_at = clock.now()
+        db.session.flush()
+    return user
+
+
+def is_last_admin(user_id: int) -> bool:
+    """Whether this account is the one that can still administer. Holds it and all admins until the transaction ends.
+
+    So that of two who remove each other at the same time the second one sees that there is nobody else: a condition
+    in the statement itself would see what was before either. All wait in one order, that of the ids.
+    """
+    is_admin = (User.role == "admin") & (User.status == "active")
+    rows = select(User.id, User.role, User.status).where(or_(User.id == user_id, is_admin))
+    held = db.session.execute(rows.order_by(User.id).with_for_update()).all()
+    return {row.id for row in held if (row.role, row.status) == ("admin", "active")} == {user_id}
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions = [User.status != "closed"]
+    if filters.q is not None:
+        places = (User.email, User.name)
+        conditions.append(or_(*(place.icontains(filters.q, autoescape=True) for place in places)))
+    if filters.role is not None:
+        conditions.append(User.role == filters.role)
+    if filters.status is not None:
+        conditions.append(User.status == filters.status)
+    return conditions

@@ -1,0 +1,49 @@
+"""Closing an account whose links live on: somebody else gets them, and what was counted of them.
+
+The clicks of a link stay with it; what was counted of the whole account is added to the heir's, so that accounts are
+the sums of their links before and after (`flask clicks verify`).
+"""
+
+from sqlalchemy import Table, select
+
+from app.accounts import administration
+from app.accounts.administration import LastAdmin
+from app.accounts.models import User
+from app.audit import trail
+from app.clicks import owners
+from app.clicks.bulk import move_all
+from app.clicks.models import AccountCount, AccountFacet
+from app.errors import FieldError, ValidationFailed
+from app.extensions import db
+from app.links import closing
+from app.preconditions import NONE, Precondition
+
+_TABLES: tuple[Table, ...] = (AccountCount.__table__, AccountFacet.__table__)  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+
+
+def close_account(user_id: int, precondition: Precondition = NONE, *, links_to: str | None = None) -> None:
+    """Close the account; its links end with it, or belong to the user with the public id `links_to`.
+
+    Raises NotFound, PreconditionFailed, LastAdmin, and ValidationFailed naming `links_to` where nobody can have them.
+    """
+    if links_to is not None:
+        _hand_over(user_id, links_to)
+    closing.close_account(user_id, precondition)
+
+
+def _hand_over(user_id: int, to: str) -> None:
+    # First of all, as in closing: who closes several accounts waits for the others in one order.
+    if administration.is_last_admin(user_id):
+        raise LastAdmin()
+    # Held, so that this account is not closed at the same time: its links would outlive it.
+    query = select(User).where(User.public_id == to, User.status == "active", User.id != user_id)
+    heir = db.session.scalar(query.with_for_update(read=True))
+    if heir is None:
+        message = "There is no other active account with this id."
+        raise ValidationFailed.of([FieldError("links_to", message)])
+    handed_over = closing.hand_over(user_id, heir.id)
+    connection = db.session.connection()
+    owners.change(connection)
+    for table in _TABLES:
+        move_all(connection, table, user_id, heir.id)
+    trail.record("links.handed_over", heir.public_id, owner=heir.public_id, after={"links": handed_over})
