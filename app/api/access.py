@@ -17,13 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.principals import ADMIN, Principal, SignedIn
 from app.api import credentials
+from app.api.csrf import CSRFFailed
 from app.audit import circumstances
-from app.errors import AppError, AuthRequired, Forbidden, InvalidToken, RateLimited
+from app.errors import AppError, AuthRequired, Forbidden, InvalidToken, RateLimited, ValidationFailed
 from app.web import errors, limits
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _RANKS = ("user", "manager", "admin")
+_UNKNOWN = (AuthRequired, InvalidToken, CSRFFailed, ValidationFailed)
+"""The refusals of a credential: the caller stays a stranger, and spends as one."""
 SCOPES = (
     "links:read",
     "links:write",
@@ -101,7 +104,7 @@ def access_of(view: Callable[..., Any]) -> Access:
 def enforce(access: Access) -> None:
     """Let the request pass or refuse it.
 
-    Raises AuthRequired, InvalidToken, Forbidden, InsufficientScope or RateLimited.
+    Raises AuthRequired, InvalidToken, CSRFFailed, ValidationFailed, Forbidden, InsufficientScope or RateLimited.
     """
     if not access.is_verified:
         limits.spend(limits.address_bucket())
@@ -128,10 +131,10 @@ def current_person() -> SignedIn:
 
 
 def _verified() -> Principal:
-    """The caller, who has spent. Raises AuthRequired, InvalidToken or RateLimited."""
+    """The caller, who has spent. Raises AuthRequired, InvalidToken, CSRFFailed, ValidationFailed or RateLimited."""
     try:
         principal = credentials.verified()
-    except (AuthRequired, InvalidToken):
+    except _UNKNOWN:
         limits.spend(limits.address_bucket())
         raise
     g.principal = principal
@@ -146,7 +149,7 @@ def _charge(response: Response) -> Response:
     if response.status_code < 400 or limits.has_spent() or not request.path.startswith("/api/"):
         return response
     try:
-        with suppress(AuthRequired, InvalidToken):
+        with suppress(*_UNKNOWN):
             limits.spend(limits.address_bucket()) if response.status_code >= 500 else _verified()
     except RateLimited as refusal:
         return errors.render(refusal)

@@ -15,6 +15,7 @@ from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
 from app.api.conditional import refuse_match
 from app.api.idempotency import refuse_key
+from app.api.schema import Alternatives
 from app.api.specification import describe
 from app.api.transaction import committed
 from app.errors import AppError
@@ -97,6 +98,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
             status, schema=schema, content_type=content_type, success=True
         )
         return decorator
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Schema | None) -> Any:
+        """What the document says of an answer's schema."""
+        return schema.described() if isinstance(schema, Alternatives) else schema
 
     def _prepare_response_content(self, data: Any) -> Any:
         form = self._forms.get(negotiation.chosen())

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 from webargs.fields import DelimitedList
 
+from app.api import transport
 from app.clicks import periods
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
@@ -47,6 +48,15 @@ class Bounded(fields.List[Any]):
         if isinstance(value, list):
             self._length(value)
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Transport(fields.String):
+    """How what a sign-in hands out is to travel: for `app.api.transport.handed_out`."""
+
+    def __init__(self) -> None:
+        told = "Whether the tokens come in the body, or as cookies (for browsers, on pages of this site)."
+        choices = validate.OneOf(transport.TRANSPORTS)
+        super().__init__(load_default=transport.TOKEN, validate=choices, metadata={"description": told})
 
 
 class Flag(fields.Boolean):

@@ -11,8 +11,12 @@ from app.accounts.answers import AnsweredMeanwhile
 from app.api import deprecation, leading, negotiation
 from app.api.access import Access
 from app.api.conditional import CHANGES
+from app.api.csrf import HEADER as CSRF_HEADER
+from app.api.csrf import CSRFFailed
 from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
+from app.api.security_schemes import SCHEMES_OF_TOKEN
 from app.errors import AppError
+from app.web.safe_methods import SAFE_METHODS
 
 
 class FieldErrorSchema(Schema):
@@ -55,21 +59,6 @@ class ProblemSchema(Schema):
     reason = fields.String(metadata={"description": "Why, where one code has several reasons."})
     details = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "All field errors."})
 
-
-SECURITY_SCHEMES: dict[str, dict[str, str]] = {
-    "accessToken": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The access_token of POST /auth/login; 15 minutes.",
-    },
-    "refreshToken": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The refresh_token of POST /auth/login; 7 days, good once.",
-    },
-}
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {"description": "The id of this request, as in the logs.", "schema": {"type": "string"}},
@@ -115,7 +104,11 @@ _KEY = {
     # No example: Swagger UI would fill it in, and the second thing that somebody makes there would be a 422.
     "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
 }
-_SCHEME_OF_TOKEN = {"access": "accessToken", "refresh": "refreshToken"}
+_CSRF_TOKEN = {
+    "name": CSRF_HEADER,
+    "description": "The csrf_token of this session, where the credential is a cookie.",
+    "schema": {"type": "string"},
+}
 _ALWAYS = (
     errors.ValidationFailed,
     errors.HTTPSRequired,
@@ -135,7 +128,7 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     mark = deprecation.deprecation_of(view)
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
-    manual["security"] = [{_SCHEME_OF_TOKEN[token]: []} for token in access.tokens]
+    manual["security"] = [{scheme: []} for token in access.tokens for scheme in SCHEMES_OF_TOKEN[token]]
     # By whole numbers, as flask-smorest keeps its own: "200" beside 200 would replace the schema, not join it.
     responses = manual.setdefault("responses", {})
     sent = ["X-Request-ID", "RateLimit", "RateLimit-Policy", *(["Vary"] if negotiation.offered(view) else [])]
@@ -150,6 +143,8 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
         _take_preconditions(doc, methods)
     if getattr(view, "_idempotent", False):
         _take_key(doc)
+    if access.tokens and not SAFE_METHODS & set(methods):
+        _take_headers(doc, _CSRF_TOKEN)
     if mark:
         deprecation.describe(doc, mark, view, rule)
     leading.describe(doc, view)
@@ -244,7 +239,7 @@ def _refusals(
     if negotiation.offered(view):
         found.append(errors.NotAcceptable)
     if access.kind != "public":
-        found += [errors.AuthRequired, errors.InvalidToken]
+        found += [errors.AuthRequired, errors.InvalidToken, CSRFFailed]
     if access.role != "user":
         found.append(errors.Forbidden)
     if "<" in rule:

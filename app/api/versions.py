@@ -13,7 +13,8 @@ from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import NotFound as NoRoute
 
 from app.api import fields
-from app.api.specification import ERRORS, HEADERS, SECURITY_SCHEMES, ErrorSchema
+from app.api.security_schemes import SECURITY_SCHEMES
+from app.api.specification import ERRORS, HEADERS, ErrorSchema
 from app.errors import NotFound
 from app.web import errors
 

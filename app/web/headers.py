@@ -26,6 +26,8 @@ def _secure(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
+        # For fetches without CORS: what cookies read is nothing for a picture or a script of another host's page.
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if current_app.config["CORS_ORIGINS"]:
             response.vary.add("Origin")
     return response

@@ -60,7 +60,8 @@ class _Comparison:
         yield from self._body(
             where, self._in_old(old.get("requestBody")), self._in_new(new.get("requestBody"))
         )
-        yield from self._responses(where, old["responses"], new["responses"])
+        known, taken = _ways_to_ask(self._old, old), _ways_to_ask(self._new, new)
+        yield from self._responses(where, old["responses"], _met(self._new, new, known, taken))
 
     def _parameters(self, where: str, old: Mapping[Any, Node], new: Mapping[Any, Node]) -> Iterator[Finding]:
         for key, parameter in new.items():
@@ -128,6 +129,35 @@ class _Comparison:
 
     def _in_new(self, node: Node | None) -> Node:
         return resolved(self._new, node or {})
+
+
+def _ways_to_ask(document: Node, operation: Node) -> set[str]:
+    """The fields of the body, and the credentials, that the operation takes."""
+    contents = resolved(document, operation.get("requestBody", ANY)).get("content", ANY).values()
+    bodies = [resolved(document, media.get("schema", ANY)) for media in contents]
+    fields = {name for body in bodies for name in body.get("properties", ANY)}
+    return fields | {name for one in operation.get("security", []) for name in one}
+
+
+def _met(document: Node, operation: Node, known: set[str], taken: set[str]) -> Node:
+    """The responses without the alternatives (`x-asked-for-by`) that come only to who asks by what is `taken` now and
+    was not `known`: a client of the old document never does."""
+
+    def met(schema: Node) -> Node:
+        asked = {ref: set(names) for ref, names in schema.get("x-asked-for-by", {}).items()}
+        unmet = {ref for ref, names in asked.items() if names & taken and not names & known}
+        left = [one for one in schema.get("oneOf", []) if one.get("$ref") not in unmet]
+        return {**schema, "oneOf": left} if unmet else schema
+
+    found = {}
+    for status, response in operation["responses"].items():
+        whole = resolved(document, response)
+        contents = {
+            kind: {**media, "schema": met(media.get("schema", ANY))}
+            for kind, media in whole.get("content", ANY).items()
+        }
+        found[status] = {**whole, "content": contents}
+    return found
 
 
 def _parameters(document: Node, item: Node, operation: Node) -> dict[tuple[str, str], Node]:

@@ -130,7 +130,29 @@ def _schema(document: Any, name: str) -> Any:
     return document["components"]["schemas"][name]
 
 
+def _another_shape(document: Any, *asked_for_by: str) -> None:
+    """Let the new link be told in another shape to who asks by one of these."""
+    document["components"]["schemas"]["Receipt"] = {"type": "object", "properties": {"id": {}}}
+    shapes = [{"$ref": f"#/components/schemas/{name}"} for name in ("Out", "Receipt")]
+    asked = {"#/components/schemas/Receipt": list(asked_for_by)}
+    content = {"application/json": {"schema": {"oneOf": shapes, "x-asked-for-by": asked}}}
+    _post(document)["responses"]["201"]["content"] = content
+
+
 BREAKS: dict[str, tuple[Edit, str]] = {
+    "another shape": (_another_shape, "POST /links 201.code: removed"),
+    "another shape by a field that was known": (
+        lambda d: _another_shape(d, "title"),
+        "POST /links 201.code: removed",
+    ),
+    "another shape by a credential that was known, or a new field": (
+        lambda d: (_in(d).update(form={"type": "string"}), _another_shape(d, "form", "token")),
+        "POST /links 201.code: removed",
+    ),
+    "another shape by what nobody takes": (
+        lambda d: _another_shape(d, "form"),
+        "POST /links 201.code: removed",
+    ),
     "server": (lambda d: d.update(servers=[{"url": "/other"}]), "GET /links: server / removed"),
     "server of a call": (lambda d: _get(d).update(servers=[{"url": "/b"}]), "GET /links: server / removed"),
     "call behind a reference": (
@@ -345,6 +367,14 @@ BREAKS: dict[str, tuple[Edit, str]] = {
 }
 GROWS: dict[str, Edit] = {
     "nothing": lambda d: None,
+    "another shape by a new field": lambda d: (
+        _in(d).update(form={"type": "string"}),
+        _another_shape(d, "form", "cookie of another call"),
+    ),
+    "another shape by a new credential": lambda d: (
+        _post(d).update(security=[{"token": []}, {"cookie": []}]),
+        _another_shape(d, "cookie"),
+    ),
     "new path": lambda d: d["paths"].update({"/stats": deepcopy(d["paths"]["/links"])}),
     "new operation": lambda d: d["paths"]["/links"].update(delete=deepcopy(_get(d))),
     "new optional parameter": lambda d: _get(d)["parameters"].append(

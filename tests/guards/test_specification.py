@@ -15,8 +15,13 @@ from tests.guards.routes import METHODS, Route, api_routes
 
 ROOT = Path(__file__).resolve().parents[2]
 SECURITY = {
-    "v1_auth.refresh": [{"refreshToken": []}],
-    "v1_auth.logout": [{"accessToken": []}, {"refreshToken": []}],
+    "v1_auth.refresh": [{"refreshToken": []}, {"refreshCookie": []}],
+    "v1_auth.logout": [
+        {"accessToken": []},
+        {"accessCookie": []},
+        {"refreshToken": []},
+        {"refreshCookie": []},
+    ],
 }
 
 
@@ -100,8 +105,15 @@ def test_operation_is_summed_up_and_grouped(document: dict[str, Any], route: Rou
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)
 def test_operation_says_who_may(document: dict[str, Any], route: Route) -> None:
-    by_kind = [] if route.access.kind == "public" else [{"accessToken": []}]
+    by_kind = [] if route.access.kind == "public" else [{"accessToken": []}, {"accessCookie": []}]
     assert operation(document, route)["security"] == SECURITY.get(route.endpoint, by_kind)
+
+
+@pytest.mark.parametrize("route", api_routes(), ids=str)
+def test_change_by_cookie_names_the_csrf_token(document: dict[str, Any], route: Route) -> None:
+    found = operation(document, route)
+    named = [parameter["name"] for parameter in found.get("parameters", []) if parameter["in"] == "header"]
+    assert ("X-CSRF-Token" in named) is (route.method != "GET" and route.access.kind != "public")
 
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)

@@ -10,14 +10,16 @@ from app.accounts.sessions import TokenReused
 from app.accounts.signing_in import InvalidCredentials
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
-from app.api import pagination
+from app.api import credentials, pagination, transport
 from app.api.access import current_person, public, signed_in, token_bearer
 from app.api.blueprint import Blueprint, raises
-from app.api.credentials import bearer_token, device
+from app.api.credentials import device
+from app.api.csrf import CSRFFailed
 from app.api.leading import leads, with_body, with_parameters
 from app.api.pagination import PAGES
 from app.api.specification import path_id
-from app.api.v1.schemas.auth import Login, Register, SessionList, SessionListQuery, Tokens
+from app.api.transport import CookieSession
+from app.api.v1.schemas.auth import HandedOut, Login, Register, SessionList, SessionListQuery
 from app.api.v1.schemas.users import UserOut
 
 blueprint = Blueprint("v1_auth", __name__, url_prefix="/auth", description="Sign in and out.")
@@ -43,29 +45,31 @@ def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]]:
 
 @blueprint.post("/login")
 @public
-@raises(InvalidCredentials)
+@raises(InvalidCredentials, CSRFFailed)
 @blueprint.arguments(Login)
-@blueprint.response(200, Tokens)
-def login(fields: dict[str, Any]) -> TokenPair:
+@blueprint.response(200, HandedOut)
+def login(fields: dict[str, Any]) -> TokenPair | CookieSession:
     """Sign in.
 
     Begins a session. Wrong guesses are counted for the address and the account; past the limit even the right
-    password gets 429.
+    password gets 429. With `transport: "cookie"` the tokens come as cookies, for pages of this site.
     """
-    return signing_in.by_password(fields["email"], fields["password"], device())
+    pair = signing_in.by_password(fields["email"], fields["password"], device())
+    return transport.handed_out(pair, fields["transport"])
 
 
 @blueprint.post("/refresh")
 @token_bearer("refresh")
 @raises(TokenReused)
-@blueprint.response(200, Tokens)
-def refresh() -> TokenPair:
+@blueprint.response(200, HandedOut)
+def refresh() -> TokenPair | CookieSession:
     """Exchange a refresh token.
 
-    Send the refresh token as Bearer. It is good once: the answer holds the next pair. A token that comes a
-    second time ends its whole session, since one of its two holders is a thief.
+    Send the refresh token as Bearer, or its cookie. It is good once: the answer holds the next pair, or sets its
+    cookies. A token that comes a second time ends its whole session, since one of its two holders is a thief.
     """
-    return sessions.refresh(bearer_token(), device())
+    brought = credentials.token("refresh")
+    return transport.renewed(sessions.refresh(brought.token, device()), brought.transport)
 
 
 @blueprint.post("/logout")
@@ -74,9 +78,11 @@ def refresh() -> TokenPair:
 def logout() -> None:
     """Sign out.
 
-    Ends the session of the access or refresh token at once, its access token included.
+    Ends the session of the access or refresh token at once, its access token included. Cookies are deleted.
     """
-    sessions.sign_out(bearer_token())
+    brought = credentials.token("refresh", "access")
+    sessions.sign_out(brought.token)
+    transport.taken_back(brought.transport)
 
 
 @blueprint.get("/sessions")

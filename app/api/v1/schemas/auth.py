@@ -1,13 +1,16 @@
 """Wire shapes of /auth."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, pre_dump
 
 from app.accounts.models import Session
+from app.accounts.tokens import TokenPair
 from app.api.access import current_person
-from app.api.fields import Text, Time
+from app.api.fields import Text, Time, Transport
 from app.api.pagination import Items, PageHrefs, PageQuery, PageSchema, chosen_from
+from app.api.schema import Alternatives
+from app.api.transport import CookieSession
 
 
 class Register(Schema):
@@ -24,6 +27,7 @@ class Login(Schema):
 
     email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.org"})
     password = Text(1024, required=True, metadata={"format": "password", "example": "correct horse battery"})
+    transport = Transport()
 
 
 class Tokens(Schema):
@@ -33,6 +37,23 @@ class Tokens(Schema):
     refresh_token = fields.String(required=True, metadata={"example": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoi…"})
     token_type = fields.Constant("Bearer", required=True, metadata={"type": "string", "example": "Bearer"})
     expires_in = fields.Integer(required=True, metadata={"example": 900})
+
+
+class CookieSessionOut(Schema):
+    """A session whose tokens came as cookies; `expires_in` seconds for the access token."""
+
+    csrf_token = fields.String(
+        required=True,
+        metadata={"description": "To send as X-CSRF-Token with each change.", "example": "b7Lw1yq….9f2c4e…"},
+    )
+    expires_in = fields.Integer(required=True, metadata={"example": 900})
+
+
+class HandedOut(Alternatives):
+    """What a sign-in hands out: tokens, or what is to be seen of cookies."""
+
+    SHAPES: ClassVar = {TokenPair: Tokens, CookieSession: CookieSessionOut}
+    ASKED_FOR_BY: ClassVar = {CookieSessionOut: ["transport", "refreshCookie"]}
 
 
 class SessionOut(Schema):
