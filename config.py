@@ -129,6 +129,15 @@ class Environment:
             raise BadSetting(f"{name} must be the path of a folder")
         return path
 
+    def file(self, name: str) -> Path | None:
+        """A file in a folder that is there, to be written; None where it is not set."""
+        if not self.text(name, ""):
+            return None
+        path = _absolute(self.text(name))
+        if path.is_dir() or not path.parent.is_dir():
+            raise BadSetting(f"{name} must be the path of a file in a folder that is there")
+        return path
+
     def origin(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default).rstrip("/")
         if not _is_origin(value):
@@ -213,6 +222,7 @@ class Config:
         self._clicks(env)
         self._web(env)
         self._accounts(env)
+        self._audit(env)
         self._limits(env)
 
     def _secrets(self, env: Environment) -> None:
@@ -287,6 +297,10 @@ class Config:
             raise BadSetting("REGISTRATION_DOMAINS must list domains such as example.org")
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
         self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)
+
+    def _audit(self, env: Environment) -> None:
+        self.AUDIT_KEPT_DAYS = env.integer("AUDIT_KEPT_DAYS", 400, 0, 36_500)
+        self.SECURITY_LOG = env.file("SECURITY_LOG")
 
     def _limits(self, env: Environment) -> None:
         self.RATELIMIT_ENABLED = env.flag("RATELIMIT_ENABLED", not self.TESTING)

@@ -13,7 +13,10 @@ from app.extensions import db
 
 
 class WrongPassword(AppError):
+    """403; keeps the event recorded."""
+
     status, code, message = 403, "WRONG_PASSWORD", "The password is not right."
+    keeps = True
 
 
 def change_password(principal: SignedIn, current: str, new: str, device: Device) -> None:
@@ -29,6 +32,7 @@ def change_password(principal: SignedIn, current: str, new: str, device: Device)
     whose = (user.email_key or "", principal.user_id, principal.user)
     counted = guesses.count(signing_in.at_account(*whose, device))
     if not passwords.matches(current, user.password_hash):
+        trail.record("password.refused", principal.user, owner=principal.user, failed=True)
         raise WrongPassword(field="current_password")
     guesses.give_back(counted)
     change = (

@@ -109,7 +109,7 @@ def sign_out(token: str) -> None:
     claims = tokens.examine(token, "access", "refresh")
     if claims.type == "access":
         authenticate(token)
-    if not _end(Session.public_id == claims.session):
+    if not _end(Session.public_id == claims.session, actor=claims.user):
         raise InvalidToken("The session has ended.")
 
 
@@ -144,7 +144,11 @@ def purge() -> None:
         )
 
 
-def _end(*conditions: ColumnElement[bool]) -> bool:
-    """End the live sessions that match; return whether there was one."""
+def _end(*conditions: ColumnElement[bool], actor: str | None = None) -> bool:
+    """End the live sessions that match; return whether there was one. `actor`: who, where no door has told."""
     ending = update(Session).where(Session.ended_at.is_(None), *conditions).values(ended_at=clock.now())
-    return db.session.execute(ending.returning(Session.id)).first() is not None
+    owner = select(User.public_id).where(User.id == Session.user_id).scalar_subquery()
+    ended = db.session.execute(ending.returning(Session.public_id, owner)).all()
+    for session, user in ended:
+        trail.record("session.ended", session, owner=user, actor=actor)
+    return bool(ended)

@@ -1,16 +1,18 @@
 """Users: registration and profile."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock, database
 from app.accounts import passwords
 from app.accounts.models import User
+from app.audit import circumstances, trail
 from app.errors import AppError, FieldError, NotFound, ValidationFailed
 from app.extensions import db
 from app.ids import opaque_id
@@ -60,6 +62,8 @@ def create(email: str, password: str, name: str | None = None, role: str = "user
             db.session.add(user)
     except IntegrityError:
         raise EmailTaken(field="email") from None
+    actor = circumstances.current().actor or user.public_id  # who registers is nobody yet
+    trail.record("user.created", user.public_id, owner=user.public_id, actor=actor, after={"role": role})
     return user
 
 
@@ -88,11 +92,18 @@ def edit(user_id: int, changes: dict[str, Any], precondition: Precondition = NON
     precondition.check(user.version, user.updated_at)
     for attribute, value in changes.items():
         setattr(user, attribute, value)
-    if db.session.is_modified(user):
+    if changed := [name for name in changes if inspect(user).attrs[name].history.has_changes()]:
+        trail.record("user.changed", user.public_id, owner=user.public_id, after={"fields": sorted(changed)})
         user.version += 1
         user.updated_at = clock.now()
         db.session.flush()
     return user
+
+
+def emails(public_ids: Collection[str]) -> dict[str, str]:
+    """The addresses that these users have now, by public id; none of a closed account."""
+    query = select(User.public_id, User.email).where(User.public_id.in_(public_ids), User.email.is_not(None))
+    return {public_id: str(email) for public_id, email in db.session.execute(query)} if public_ids else {}
 
 
 def email_key(email: str) -> str:

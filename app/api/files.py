@@ -1,4 +1,4 @@
-"""Answers that are files: CSV and JSON, made row by row.
+"""Answers that are files: CSV, JSON and NDJSON, made row by row.
 
 A file is complete before its first byte is sent. So an error on the way is an error answer, never half a file that
 looks whole; its length is known; and no database transaction waits for a slow client. It takes memory up to 1 MiB,
@@ -15,6 +15,7 @@ from flask import Response
 from werkzeug.wsgi import FileWrapper
 
 Row = Sequence[str | int]
+NDJSON = "application/x-ndjson"
 
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 64 * 1024
@@ -30,6 +31,12 @@ def csv_file(name: str, columns: Sequence[str], rows: Iterable[Row]) -> Response
 def json_file(name: str, head: Mapping[str, str], columns: Sequence[str], rows: Iterable[Row]) -> Response:
     """An object of `head` and `items`, an object for each row."""
     return _attachment(f"{name}.json", "application/json", _json_lines(head, columns, rows))
+
+
+def ndjson_file(name: str, rows: Iterable[Mapping[str, object]]) -> Response:
+    """A line of JSON for each row (github.com/ndjson/ndjson-spec)."""
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return _attachment(f"{name}.ndjson", NDJSON, lines)
 
 
 def _attachment(name: str, kind: str, lines: Iterable[str]) -> Response:

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from app import clock
 from app.accounts import uses
+from app.cli.operators import OperatorGroup
 
-group = AppGroup("api", help="The API and its callers.")
+group = OperatorGroup("api", help="The API and its callers.")
 
 
 @group.command("deprecated-uses")

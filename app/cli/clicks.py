@@ -3,11 +3,11 @@
 from datetime import datetime
 
 import click
-from flask.cli import AppGroup
 
+from app.cli.operators import OperatorGroup
 from app.clicks.verifying import verify
 
-group = AppGroup("clicks", help="Clicks and their roll-ups.")
+group = OperatorGroup("clicks", help="Clicks and their roll-ups.")
 
 
 @group.command("verify")

@@ -1,21 +1,19 @@
 """``flask domains``: further hosts for short links."""
 
 import click
-from flask.cli import AppGroup
 
-from app.audit import circumstances
+from app.cli.operators import OperatorGroup
 from app.errors import AppError
 from app.extensions import db
 from app.links import domains
 
-group = AppGroup("domains", help="Hosts that short links live on.")
+group = OperatorGroup("domains", help="Hosts that short links live on.")
 
 
 @group.command("add")
 @click.argument("host")
 def add(host: str) -> None:
     """Let links be made on HOST, beside PUBLIC_URL's."""
-    circumstances.name(circumstances.OPERATOR)
     try:
         domain = domains.add(host)
         db.session.commit()

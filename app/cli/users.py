@@ -1,14 +1,13 @@
 """``flask users``: accounts from the command line."""
 
 import click
-from flask.cli import AppGroup
 
 from app.accounts import administration, users
-from app.audit import circumstances
+from app.cli.operators import OperatorGroup
 from app.errors import AppError
 from app.extensions import db
 
-group = AppGroup("users", help="Accounts.")
+group = OperatorGroup("users", help="Accounts.")
 
 
 @group.command("create-admin")
@@ -47,7 +46,6 @@ def enable(email: str) -> None:
 
 
 def _change(email: str, **changes: str) -> None:
-    circumstances.name(circumstances.OPERATOR)
     try:
         user = administration.change(users.by_email(email), changes)
         db.session.commit()

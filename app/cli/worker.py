@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
 from app.accounts import answers, avatars, devices, guesses, sessions, uses
+from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
@@ -34,6 +35,9 @@ CHORES: Sequence[Chore] = (
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),
+    Chore("audit seals", 5.0, sealing.seal),
+    Chore("security log", 5.0, security_log.write),
+    Chore("old events", 10 * _MINUTE, retention.forget_events),
     Chore("spool", _HOUR, tidy_spool),
     Chore("spool positions", 5.0, note_positions),
     Chore("old clicks", 10.0, forget_clicks),

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select
 
+from app.audit import trail
 from app.caching import cache
 from app.clicks.bulk import add_all
 from app.clicks.models import StatsVersion
@@ -67,3 +68,4 @@ def of_everybody(connection: Connection) -> int:
 def forget_all() -> None:
     """Let nothing that was remembered so far count any more, in any process."""
     add_steps(db.session.connection(), [EVERYBODY])
+    trail.record("cache.invalidated", None, owner=None)

@@ -11,9 +11,11 @@ from typing import Any
 
 from app import clock
 from app.accounts.models import User
+from app.audit import trail
+from app.audit.trail import Event
 from app.errors import AppError, NotFound, PreconditionFailed, Unavailable
 from app.extensions import db
-from app.links import bulk, creating, editing, finding, short_urls, tagging, writing
+from app.links import bulk, creating, editing, finding, naming, short_urls, tagging, writing
 from app.links.bulk import NewLink
 from app.links.codes import CodeTaken
 from app.links.models import Link, Tag
@@ -112,6 +114,7 @@ class _Run:
         held = (link for link in finding.held(owner.id, named) if link.id not in made)
         self._links = {Place(link.domain_id, link.code): link for link in held}
         """What the step at hand finds."""
+        self._events: list[Event] = []
         self._changed: set[Link] = set()
         """Not flushed yet: to flush a thousand changes one by one takes longer than all else."""
 
@@ -123,6 +126,7 @@ class _Run:
                 outcome = refused
             yield outcome
         db.session.flush()
+        trail.record_all(db.session(), self._events)
 
     def _do(self, step: _Step) -> Outcome:
         match step:
@@ -130,7 +134,7 @@ class _Run:
                 return self._created(step)
             case _Change():
                 link = self._own(step.place, step.version)
-                return editing.change(link, step.columns, tags=self._named)
+                return editing.change(link, step.columns, tags=self._named, record=self._record)
             case _Removal():
                 self._remove(self._own(step.place, step.version), clock.now())
                 return None
@@ -158,8 +162,13 @@ class _Run:
     def _named(self, _owner_id: int, names: Iterable[str]) -> list[Tag]:
         return [self._tags[name] for name in sorted(set(names))]
 
+    def _record(self, action: str, link: Link, **told: Any) -> None:
+        """To be stored at the end, all in a statement."""
+        self._events.append(naming.event(action, link, **told))
+
     def _remove(self, link: Link, now: datetime) -> None:
         link.deleted_at = link.updated_at = now
+        self._record("link.deleted", link)
         del self._links[Place(link.domain_id, link.code)]
 
 

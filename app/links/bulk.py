@@ -13,8 +13,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app import database
 from app.accounts.models import User
+from app.audit import trail
 from app.extensions import db
-from app.links import codes, creating, short_urls
+from app.links import codes, creating, naming, short_urls
 from app.links.models import Domain, Link, Tag, link_tags
 from app.links.short_urls import Place
 
@@ -99,3 +100,4 @@ def _complete(owner: User, made: Mapping[NewLink, Link], tags: Mapping[str, Tag]
         set_committed_value(link, "tags", own)
     if pairs:
         db.session.execute(insert(link_tags), pairs)
+    trail.record_all(db.session(), (naming.event("link.created", link) for link in made.values()))

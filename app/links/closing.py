@@ -14,7 +14,7 @@ from app.accounts import administration, answers, devices, sessions, users, uses
 from app.accounts.administration import LastAdmin
 from app.audit import trail
 from app.extensions import db
-from app.links import removing
+from app.links import naming, removing
 from app.links.models import Link, Tag, link_tags
 from app.preconditions import NONE, Precondition
 
@@ -85,7 +85,9 @@ def _close(user_id: int, now: datetime, precondition: Precondition) -> None:
 def erase_deleted() -> None:
     """Erase the links that can no longer be restored; the worker calls it."""
     with database.writing() as connection:
-        _erase(connection, (Link.deleted_at <= removing.horizon(clock.now())) & (Link.url != ""))
+        which = (Link.deleted_at <= removing.horizon(clock.now())) & (Link.url != "")
+        trail.record_all(connection, naming.events(connection, "link.erased", which))
+        _erase(connection, which)
 
 
 def _erase(connection: Connection | Session, which: ColumnElement[bool], **values: Any) -> None:

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts.models import User
 from app.errors import FieldError, InvalidToken, Unavailable, ValidationFailed
 from app.extensions import db
-from app.links import codes, short_urls, writing
+from app.links import codes, naming, short_urls, writing
 from app.links.codes import CodeTaken
 from app.links.models import Link
 from app.links.short_urls import Place
@@ -127,4 +127,5 @@ def _insert(
             db.session.add(link)
     except IntegrityError:
         raise CodeTaken(field=code_field) from None
+    naming.record("link.created", link)
     return link

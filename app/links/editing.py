@@ -1,11 +1,13 @@
 """Changing links. Of two changes at once the later one is refused (`Link.version`), never mixed in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from sqlalchemy import inspect
 
 from app import clock
 from app.extensions import db
-from app.links import codes, creating, finding, tagging, writing
+from app.links import codes, creating, finding, naming, tagging, writing
 from app.links.codes import CodeTaken
 from app.links.models import Link
 from app.links.short_urls import Place
@@ -45,6 +47,7 @@ def change(
     columns: Mapping[str, Any],
     precondition: Precondition = NONE,
     tags: writing.Tags = tagging.tags,
+    record: Callable[..., None] = naming.record,
 ) -> Link:
     """Put prepared columns on a link that was read in this transaction. The caller flushes.
 
@@ -54,9 +57,18 @@ def change(
     now = clock.now()
     writing.check_period(columns, now, link)
     writing.assign(link, columns, tags)
-    if db.session.is_modified(link):
+    if changed := sorted(_changed(link, columns)):
         link.updated_at = now
+        record("link.changed", link, after={"fields": changed})
     return link
+
+
+def _changed(link: Link, columns: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that are not as they are stored, under the names that clients know."""
+    attributes = inspect(link).attrs
+    for name in columns:
+        if attributes[name].history.has_changes():
+            yield name.removesuffix("_hash")
 
 
 def _flushed(link: Link) -> Link:

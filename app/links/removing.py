@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select, update
 from app import clock
 from app.errors import AppError, NotFound, PreconditionFailed
 from app.extensions import db
-from app.links import finding
+from app.links import finding, naming
 from app.links.models import Link
 from app.links.short_urls import Place
 from app.preconditions import NONE, Precondition
@@ -23,9 +23,12 @@ def remove(owner_id: int, place: Place, precondition: Precondition = NONE) -> No
     """Delete the owner's link. Raises NotFound, PreconditionFailed."""
     now = clock.now()
     expected = precondition.holds(Link.version.expression, Link.updated_at.expression)
-    if not _update(owner_id, place, Link.deleted_at.is_(None) & expected, deleted_at=now, updated_at=now):
+    live = Link.deleted_at.is_(None)
+    link = _update(owner_id, place, live & expected, deleted_at=now, updated_at=now)
+    if link is None:
         finding.own(owner_id, place)
         raise PreconditionFailed()
+    naming.record("link.deleted", link)
 
 
 def restore(owner_id: int, place: Place) -> Link:
@@ -34,10 +37,13 @@ def restore(owner_id: int, place: Place) -> Link:
     Raises NotFound, RestoreTooLate.
     """
     now = clock.now()
-    if not _update(owner_id, place, restorable(now), deleted_at=None, updated_at=now):
-        deleted_at = db.session.scalar(select(Link.deleted_at).where(finding.at(owner_id, place)))
-        if deleted_at is not None:
-            raise RestoreTooLate()
+    link = _update(owner_id, place, restorable(now), deleted_at=None, updated_at=now)
+    if link is not None:
+        naming.record("link.restored", link)
+        return link
+    deleted_at = db.session.scalar(select(Link.deleted_at).where(finding.at(owner_id, place)))
+    if deleted_at is not None:
+        raise RestoreTooLate()
     return finding.own(owner_id, place)
 
 
@@ -51,11 +57,11 @@ def horizon(now: datetime) -> datetime:
     return now - timedelta(days=current_app.config["RESTORE_DAYS"])
 
 
-def _update(owner_id: int, place: Place, condition: ColumnElement[bool], **values: Any) -> bool:
+def _update(owner_id: int, place: Place, condition: ColumnElement[bool], **values: Any) -> Link | None:
     """One conditional statement: of two calls at once only one finds the link as it was."""
     if not finding.is_code(place.code):
         raise NotFound()
     change = (
         update(Link).where(finding.at(owner_id, place), condition).values(**values, version=Link.version + 1)
     )
-    return db.session.execute(change.returning(Link.id)).first() is not None
+    return db.session.scalar(change.returning(Link))

@@ -1,4 +1,5 @@
-"""Tells the audit log of the request: its id and its network, and nobody as actor until a credential is verified."""
+"""Tells the audit log of the request: its id and its network, and nobody as actor until a credential is verified;
+and what comes after it in the same thread is nobody's."""
 
 from flask import Flask
 
@@ -11,6 +12,7 @@ from app.web.proxy import client_address
 
 def init_app(app: Flask) -> None:
     app.before_request(_begin)
+    app.teardown_request(lambda _error: circumstances.begin(Circumstances()))
 
 
 def _begin() -> None:

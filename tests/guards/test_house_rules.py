@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "app").rglob("*.py"))
 NOUNS = [
-    path for path in MODULES if path.relative_to(ROOT / "app").parts[0] in ("accounts", "links", "clicks")
+    path
+    for path in MODULES
+    if path.relative_to(ROOT / "app").parts[0] in ("audit", "accounts", "links", "clicks")
 ]
 
 

@@ -122,7 +122,7 @@ def test_worker_syncs_its_commits_where_the_spool_is_synced(
 
 def test_every_command_explains_itself(app: Flask) -> None:
     commands = [["users", "create-admin"], ["domains", "add"], ["clicks", "verify"], ["worker"], ["spec"]]
-    for group in ([], ["users"], ["api", "deprecated-uses"], *commands):
+    for group in ([], ["users"], ["api", "deprecated-uses"], ["audit", "verify"], *commands):
         result = typed(app, *group, "--help")
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output

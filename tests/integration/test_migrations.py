@@ -36,6 +36,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+AUDIT = {"audit_event_recorded", "audit_event_kept"}  # triggers on both engines
 both_engines = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
@@ -200,10 +201,17 @@ def test_what_no_model_knows_is_there(make_app: AppFactory) -> None:
         flask_migrate.upgrade()
         if db.engine.dialect.name == "postgresql":
             query = "SELECT indexname FROM pg_indexes UNION SELECT tgname FROM pg_trigger"
-            triggers = {"notify_of_link", "notify_of_domains"}
+            triggers = {"notify_of_link", "notify_of_domains", *AUDIT}
         else:
             query = "SELECT name FROM sqlite_master"
-            triggers = {"link_made", "link_changed", "domain_made", "domain_changed", "domain_removed"}
+            triggers = {
+                "link_made",
+                "link_changed",
+                "domain_made",
+                "domain_changed",
+                "domain_removed",
+                *AUDIT,
+            }
         with database.reading() as connection:
             names = set(connection.scalars(text(query)))
     assert {"ix_links_owner_id_title", *triggers} - names == set()

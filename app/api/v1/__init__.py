@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.api.v1 import (
+    audit,
     auth,
     avatars,
     batch,
@@ -45,6 +46,7 @@ _GROUPS = (
     clicks,
     moderation,
     domains,
+    audit,
     cache,
 )
 """In the order of the documentation."""

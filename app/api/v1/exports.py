@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from app.api import files, negotiation
 from app.api.access import current_principal, scope
@@ -12,11 +12,12 @@ from app.api.blueprint import Blueprint
 from app.api.fields import rfc3339
 from app.api.v1.links import CODE
 from app.api.v1.schemas.exports import SERIES, AccountExportQuery, ExportOut, ExportQuery
+from app.audit import trail
 from app.clicks import facets, periods, subjects
 from app.clicks.periods import Period
 from app.clicks.stats import series
 from app.clicks.subjects import Subject
-from app.links import finding
+from app.links import finding, naming
 from app.links.short_urls import place
 from app.web.accept import JSON
 
@@ -42,6 +43,7 @@ def export_stats(query: dict[str, Any], code: str) -> Response:
     has a `'` before it.
     """
     link = finding.readable(current_principal(), place(code, query.get("domain")))
+    _record(naming.subject(link), query)
     return _file(link.code, subjects.of_link(link.id, link.owner_id), query)
 
 
@@ -55,7 +57,16 @@ def export_account_stats(query: dict[str, Any]) -> Response:
 
     As of one link; links that were deleted since count too.
     """
-    return _file("all-links", subjects.of_account(current_principal().user_id), query)
+    principal = current_principal()
+    _record(principal.user, query)
+    return _file("all-links", subjects.of_account(principal.user_id), query)
+
+
+def _record(subject: str, query: dict[str, Any]) -> None:
+    """Before the file is made; HEAD takes nothing away."""
+    if request.method == "GET":
+        owner = current_principal().user
+        trail.record_apart(trail.event("stats.exported", subject, owner, after={"of": query["of"]}))
 
 
 def _file(whose: str, subject: Subject, query: dict[str, Any]) -> Response:
