@@ -1,7 +1,7 @@
 """Seal the events
 
 Revision: 0011
-Revises: 0009
+Revises: 0010
 
 Events that were recorded before wait for their seals too.
 """
@@ -12,7 +12,7 @@ from alembic import op
 from app.database import BigId
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

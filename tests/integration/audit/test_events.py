@@ -39,6 +39,7 @@ def told(app: Flask, since: int) -> list[Told]:
     ]
 
 
+@pytest.mark.asvs("16.2.1", "16.3.1")
 def test_registering_and_signing_in(app: Flask) -> None:
     alice = sign_up(app, "alice")
     created, begun = events(app)
@@ -60,6 +61,7 @@ def test_registering_and_signing_in(app: Flask) -> None:
     assert begun.ip_prefix == "127.0.0.0/24"
 
 
+@pytest.mark.asvs("16.3.1")
 def test_refusals_are_recorded_though_nothing_else_is(app: Flask, alice: Caller) -> None:
     since = last(app)
     for email in (alice.email, "nobody@example.org"):

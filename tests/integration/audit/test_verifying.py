@@ -141,6 +141,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.parametrize("how", TAMPERED)
 def test_tampering_is_found(app: Flask, tamper: Tamper, how: str) -> None:
     statements, expected = TAMPERED[how]
