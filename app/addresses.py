@@ -4,7 +4,8 @@ Packed bytes instead of `ipaddress` objects where every click comes by: 1 us ins
 """
 
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 
@@ -15,6 +16,27 @@ def parse(address: str) -> IPv4Address | IPv6Address | None:
     if not packed:
         return None
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """The network of a CIDR, or of one address alone; IPv4 inside IPv6 as IPv4. None for what is none: one with bits
+    behind its prefix too, since it means another than it says."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        return None
+    if "%" in text:  # a zone is one of this machine's own interfaces
+        return None
+    packed = found.network_address.packed
+    if packed.startswith(_IPV4_MAPPED) and found.prefixlen >= 96:
+        return IPv4Network((packed[12:], found.prefixlen - 96))
+    return found
+
+
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether the address lies in one of the networks; what is no address lies in none."""
+    parsed = parse(address)
+    return parsed is not None and any(parsed in ip_network(text) for text in networks)
 
 
 def truncated(address: str) -> str:

@@ -1,4 +1,5 @@
-"""Users, their sessions (refresh-token families) and devices, guesses at secrets, stored answers, deprecated uses."""
+"""Users, their sessions (refresh-token families), devices and API keys, guesses at secrets, stored answers,
+deprecated uses."""
 
 from datetime import date, datetime
 
@@ -90,6 +91,33 @@ class KnownDevice(Base):
     user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ApiKey(Base):
+    """A secret with which a program speaks for its owner, within `scopes`. The secret itself is not stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "user_id", "created_at"), Index(None, "expires_at"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    networks: Mapped[list[str]] = mapped_column(JSON)
+    """Where it may be used from, as CIDRs; empty for anywhere."""
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the whole key: of 131 random bits a fast hash gives nothing away."""
+    retired: Mapped[dict[str, str]] = mapped_column(JSON)
+    """By its hash, until when (ISO 8601) a secret from before a rotation is still good."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """To the minute."""
+    refused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a use from elsewhere than `networks` was last recorded."""
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class DeprecatedUse(Base):

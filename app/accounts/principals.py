@@ -12,6 +12,16 @@ from app.errors import InvalidToken
 
 ADMIN = "admin"
 """The scope that lets an API key use its owner's role."""
+SCOPES = (
+    "links:read",
+    "links:write",
+    "stats:read",
+    "users:read",
+    "users:write",
+    "webhooks:write",
+    ADMIN,
+)
+"""What an API key may be allowed to do."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,13 @@ class Principal:
     credential: str
     """The public id of the session or API key."""
     scopes: frozenset[str] | None = field(default=None, kw_only=True)
+    owner_role: str | None = field(default=None, kw_only=True)
+    """The role of an API key's owner, which may be more than counts for the key."""
+
+    @property
+    def tier(self) -> str:
+        """The role whose limits hold: a user and the user's keys spend from one bucket."""
+        return self.owner_role or self.role
 
     def may(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes

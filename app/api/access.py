@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.accounts.principals import ADMIN, Principal, SignedIn
+from app.accounts.presented_keys import ForeignAddress
+from app.accounts.principals import ADMIN, SCOPES, Principal, SignedIn
 from app.api import credentials
 from app.api.csrf import CSRFFailed
 from app.audit import circumstances
@@ -25,17 +26,8 @@ from app.web import errors, limits
 View = TypeVar("View", bound=Callable[..., Any])
 
 _RANKS = ("user", "manager", "admin")
-_UNKNOWN = (AuthRequired, InvalidToken, CSRFFailed, ValidationFailed)
-"""The refusals of a credential: the caller stays a stranger, and spends as one."""
-SCOPES = (
-    "links:read",
-    "links:write",
-    "stats:read",
-    "users:read",
-    "users:write",
-    "webhooks:write",
-    ADMIN,
-)
+_UNVERIFIED = (AuthRequired, InvalidToken, CSRFFailed, ValidationFailed, ForeignAddress)
+"""Why a credential is not taken; who brings it stays a stranger, and spends from the address's bucket."""
 
 
 class InsufficientScope(AppError):
@@ -104,7 +96,8 @@ def access_of(view: Callable[..., Any]) -> Access:
 def enforce(access: Access) -> None:
     """Let the request pass or refuse it.
 
-    Raises AuthRequired, InvalidToken, CSRFFailed, ValidationFailed, Forbidden, InsufficientScope or RateLimited.
+    Raises AuthRequired, InvalidToken, CSRFFailed, ValidationFailed (two credentials), Forbidden, InsufficientScope or
+    RateLimited.
     """
     if not access.is_verified:
         limits.spend(limits.address_bucket())
@@ -114,8 +107,8 @@ def enforce(access: Access) -> None:
         raise Forbidden("This is for people: sign in, an API key does not do.")
     if access.scope and not principal.may(access.scope):
         raise InsufficientScope(access.scope)
-    if _RANKS.index(principal.role) < _RANKS.index(access.role):
-        raise Forbidden() if principal.may(ADMIN) else InsufficientScope(ADMIN)
+    if not _reaches(principal.role, access.role):
+        raise InsufficientScope(ADMIN) if _reaches(principal.tier, access.role) else Forbidden()
 
 
 def current_principal() -> Principal:
@@ -131,16 +124,20 @@ def current_person() -> SignedIn:
 
 
 def _verified() -> Principal:
-    """The caller, who has spent. Raises AuthRequired, InvalidToken, CSRFFailed, ValidationFailed or RateLimited."""
+    """The caller, who has spent. Raises RateLimited, or one of _UNVERIFIED."""
     try:
         principal = credentials.verified()
-    except _UNKNOWN:
+    except _UNVERIFIED:
         limits.spend(limits.address_bucket())
         raise
     g.principal = principal
     circumstances.name(principal.user, principal.credential)
-    limits.spend(limits.Bucket(principal.role, f"LIMIT_{principal.role.upper()}", principal.user))
+    limits.spend(limits.Bucket(principal.tier, f"LIMIT_{principal.tier.upper()}", principal.user))
     return principal
+
+
+def _reaches(role: str, least: str) -> bool:
+    return _RANKS.index(role) >= _RANKS.index(least)
 
 
 def _charge(response: Response) -> Response:
@@ -149,7 +146,7 @@ def _charge(response: Response) -> Response:
     if response.status_code < 400 or limits.has_spent() or not request.path.startswith("/api/"):
         return response
     try:
-        with suppress(*_UNKNOWN):
+        with suppress(*_UNVERIFIED):
             limits.spend(limits.address_bucket()) if response.status_code >= 500 else _verified()
     except RateLimited as refusal:
         return errors.render(refusal)

@@ -14,7 +14,7 @@ from app.api import deprecation, negotiation
 from app.api.access import Access, access_of, enforce
 from app.api.arguments import Parser, refuse_query_parameters
 from app.api.conditional import refuse_match
-from app.api.idempotency import refuse_key
+from app.api.idempotency import may_not_be_kept, refuse_key
 from app.api.schema import Alternatives
 from app.api.specification import describe
 from app.api.transaction import committed
@@ -126,11 +126,12 @@ def _guarded(view: Callable[..., Any], access: Access) -> Callable[..., Any]:
 
     mark = deprecation.deprecation_of(view)
     offers = negotiation.offered(view)
+    refuses_key = not access.is_verified or may_not_be_kept(view)
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         enforce(access)
-        if not access.is_verified:
+        if refuses_key:
             refuse_key()
         if mark:
             deprecation.enforce(mark)

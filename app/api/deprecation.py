@@ -95,7 +95,8 @@ def describe(doc: dict[str, Any], mark: Deprecation, view: Callable[..., Any], r
     named = {name for _, name, _, _ in string.Formatter().parse(mark.successor) if name}
     if strange := named - set(re.findall(r"(\w+)>", rule)):
         raise ValueError(f"{rule} has no {', '.join(sorted(strange))} for {mark.successor}")
-    told = load_info_from_docstring(view.__doc__, delimiter="---").get("description", "")
+    own = load_info_from_docstring(view.__doc__, delimiter="---")
+    told = (own | doc["manual_doc"]).get("description", "")
     notice = f"Deprecated since {mark.since}, may end on {mark.sunset}; use `{mark.successor}` instead."
     doc["manual_doc"] |= {
         "deprecated": True,

@@ -60,8 +60,18 @@ def keep_nothing() -> None:
     g.nothing_done = True
 
 
+def holds_secrets(view: View) -> View:
+    """Mark a view whose answers must not be kept: a key is refused there, as on every call of nobody known."""
+    view._holds_secrets = True  # type: ignore[attr-defined]  # a mark; Callable has no attributes
+    return view
+
+
+def may_not_be_kept(view: View) -> bool:
+    return getattr(view, "_holds_secrets", False)
+
+
 def refuse_key() -> None:
-    """For calls whose answers hold secrets, which must not be kept. Raises ValidationFailed."""
+    """For calls whose answers must not be kept. Raises ValidationFailed."""
     if request.method == "POST" and HEADER in request.headers:
         raise ValidationFailed.of([FieldError(HEADER, "This call takes none: its answer is not kept.")])
 

@@ -28,5 +28,22 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
         "name": f"{PREFIX}slugline_refresh",
         "description": "Set beside it; good once.",
     },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "sl_<id>_<secret>",
+        "description": "The key of POST /api-keys.",
+    },
+    "apiKeyHeader": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The key of POST /api-keys.",
+    },
+    "apiKeyBasic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The key of POST /api-keys as user name; the password is ignored.",
+    },
 }
 SCHEMES_OF_TOKEN = {"access": ("accessToken", "accessCookie"), "refresh": ("refreshToken", "refreshCookie")}

@@ -4,61 +4,22 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
-from marshmallow import Schema, fields
+from flask_smorest.utils import load_info_from_docstring
+from marshmallow import fields
 
 from app import errors
 from app.accounts.answers import AnsweredMeanwhile
+from app.accounts.presented_keys import ForeignAddress
 from app.api import deprecation, leading, negotiation
-from app.api.access import Access
+from app.api.access import Access, InsufficientScope
 from app.api.conditional import CHANGES
 from app.api.csrf import HEADER as CSRF_HEADER
 from app.api.csrf import CSRFFailed
+from app.api.error_schemas import ErrorSchema, ProblemSchema
 from app.api.idempotency import HEADER, KEY_PATTERN, REPLAYED, IdempotencyMismatch
 from app.api.security_schemes import SCHEMES_OF_TOKEN
 from app.errors import AppError
 from app.web.safe_methods import SAFE_METHODS
-
-
-class FieldErrorSchema(Schema):
-    field = fields.String(metadata={"description": "Dotted path into the body, or the name of a parameter."})
-    message = fields.String()
-
-
-class ErrorBodySchema(Schema):
-    code = fields.String(required=True, metadata={"example": "VALIDATION_ERROR"})
-    message = fields.String(required=True, metadata={"example": "Must be a web address."})
-    field = fields.String(required=True, allow_none=True, metadata={"example": "url"})
-    request_id = fields.String(required=True, metadata={"example": "req_8f3a2b1cJd0SKe3hQm7TzA"})
-    reason = fields.String(metadata={"description": "Why, where one code has several reasons."})
-    details = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "All field errors."})
-
-
-class ErrorSchema(Schema):
-    """The one shape of every error."""
-
-    error = fields.Nested(ErrorBodySchema, required=True)
-
-
-class ProblemSchema(Schema):
-    """An error as RFC 9457."""
-
-    type = fields.String(
-        required=True,
-        metadata={"format": "uri", "example": "https://go.example.org/docs/errors#VALIDATION_ERROR"},
-    )
-    title = fields.String(required=True, metadata={"example": "The request is not valid."})
-    status = fields.Integer(required=True, metadata={"example": 400})
-    detail = fields.String(required=True, metadata={"example": "Must be a web address."})
-    instance = fields.String(
-        required=True,
-        metadata={"format": "uri", "example": "urn:slugline:request:req_8f3a2b1cJd0SKe3hQm7TzA"},
-    )
-    code = fields.String(required=True, metadata={"example": "VALIDATION_ERROR"})
-    field = fields.String(required=True, allow_none=True, metadata={"example": "url"})
-    request_id = fields.String(required=True, metadata={"example": "req_8f3a2b1cJd0SKe3hQm7TzA"})
-    reason = fields.String(metadata={"description": "Why, where one code has several reasons."})
-    details = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "All field errors."})
-
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {"description": "The id of this request, as in the logs.", "schema": {"type": "string"}},
@@ -109,6 +70,7 @@ _CSRF_TOKEN = {
     "description": "The csrf_token of this session, where the credential is a cookie.",
     "schema": {"type": "string"},
 }
+_SCHEMES_OF_KEYS = ("apiKey", "apiKeyHeader", "apiKeyBasic")
 _ALWAYS = (
     errors.ValidationFailed,
     errors.HTTPSRequired,
@@ -129,6 +91,8 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     manual = doc.setdefault("manual_doc", {})
     manual.setdefault("operationId", view.__name__)
     manual["security"] = [{scheme: []} for token in access.tokens for scheme in SCHEMES_OF_TOKEN[token]]
+    if access.scope:
+        _take_keys(manual, view, access.scope)
     # By whole numbers, as flask-smorest keeps its own: "200" beside 200 would replace the schema, not join it.
     responses = manual.setdefault("responses", {})
     sent = ["X-Request-ID", "RateLimit", "RateLimit-Policy", *(["Vary"] if negotiation.offered(view) else [])]
@@ -153,6 +117,13 @@ def describe(view: Callable[..., Any], access: Access, rule: str, methods: Seque
     _take_bodies(doc, negotiation.PATCHES if "PATCH" in methods else negotiation.BODIES)
     doc.get("arguments", {}).pop("responses", None)
     view._apidoc = doc  # type: ignore[attr-defined]  # where flask-smorest reads it
+
+
+def _take_keys(manual: dict[str, Any], view: Callable[..., Any], scope: str) -> None:
+    """What an API key needs, for programs (OpenAPI 3.1 §4.8.30 lets any scheme name roles) and for people."""
+    manual["security"] += [{scheme: [scope]} for scheme in _SCHEMES_OF_KEYS]
+    told = load_info_from_docstring(view.__doc__, delimiter="---").get("description", "")
+    manual["description"] = f"{told}\n\nAn API key needs the scope `{scope}`.".strip()
 
 
 def _take_preconditions(doc: dict[str, Any], methods: Sequence[str]) -> None:
@@ -240,7 +211,9 @@ def _refusals(
         found.append(errors.NotAcceptable)
     if access.kind != "public":
         found += [errors.AuthRequired, errors.InvalidToken, CSRFFailed]
-    if access.role != "user":
+    if access.kind == "scope":
+        found += [InsufficientScope, ForeignAddress]
+    if access.kind == "session" or access.role != "user":
         found.append(errors.Forbidden)
     if "<" in rule:
         found.append(errors.NotFound)

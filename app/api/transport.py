@@ -18,6 +18,7 @@ from app.accounts.tokens import TokenPair
 from app.api import csrf
 from app.errors import AuthRequired, InvalidToken, ValidationFailed
 
+KEY_HEADER = "X-API-Key"
 TOKEN, COOKIE = TRANSPORTS = ("token", "cookie")
 COOKIES = ("access", "refresh", "csrf")
 PREFIX = "__Host-"  # this very host's alone, from HTTPS, for every path: no other host of the site can set it
@@ -82,8 +83,8 @@ def brought(*types: str) -> str | None:
     kind = next((kind for kind in types if found[kind]), None)
     if kind is None:
         return None
-    if request.headers.get("Authorization", "").strip():
-        raise ValidationFailed("Send a token or cookies, not both.")
+    if any(request.headers.get(name, "").strip() for name in ("Authorization", KEY_HEADER)):
+        raise ValidationFailed("Send a token, an API key or cookies, not two of them.")
     if any(len(values) > 1 for values in found.values()):
         raise ValidationFailed("A cookie came twice: somebody else set one of them.")
     csrf.refuse_foreign()

@@ -13,8 +13,9 @@ from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import NotFound as NoRoute
 
 from app.api import fields
+from app.api.error_schemas import ErrorSchema
 from app.api.security_schemes import SECURITY_SCHEMES
-from app.api.specification import ERRORS, HEADERS, ErrorSchema
+from app.api.specification import ERRORS, HEADERS
 from app.errors import NotFound
 from app.web import errors
 

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
-from app.accounts import answers, avatars, devices, guesses, sessions, uses
+from app.accounts import answers, api_keys, avatars, devices, guesses, sessions, uses
 from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
@@ -30,6 +30,7 @@ CHORES: Sequence[Chore] = (
     Chore("day keys", 10 * _MINUTE, keep_day_keys),
     Chore("guesses", 10 * _MINUTE, guesses.forget_expired),
     Chore("sessions", _HOUR, sessions.purge),
+    Chore("API keys", _HOUR, api_keys.forget_expired),
     Chore("devices", _HOUR, devices.forget_old),
     Chore("avatars", _HOUR, avatars.remove_unused),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),

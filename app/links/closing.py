@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, literal, select,
 from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
-from app.accounts import administration, answers, devices, sessions, users, uses
+from app.accounts import administration, answers, api_keys, devices, sessions, users, uses
 from app.accounts.administration import LastAdmin
 from app.audit import trail
 from app.extensions import db
@@ -31,6 +31,7 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     now = clock.now()
     _close(user_id, now, precondition)
     sessions.end_all(user_id)
+    api_keys.revoke_all(user_id)
     answers.forget(user_id)
     devices.forget(user_id)
     uses.forget_user(user_id)

@@ -21,10 +21,11 @@ Headers = list[tuple[str, str]]
 JUDGED = "tests.judged"
 LARGE = b'{"zzz": "' + b"x" * 5_000_000 + b'"}'  # more than any route takes
 STALE = '"999-0123456789ab"'
+API_KEY = {"name": "k", "scopes": ["links:read"]}
 RESIDENT_ID = "req_of_the_client"
 # What differs between two answers to one request.
 VARYING = {"date", "x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"}
-# What leaves a caller without account, session or password: each call needs a new one.
+# What leaves a caller without account, session, password or room: each call needs a new one.
 SPENDING = {
     "POST /auth/refresh",
     "POST /auth/logout",
@@ -32,6 +33,7 @@ SPENDING = {
     "DELETE /auth/sessions/<session_id>",
     "DELETE /users/me",
     "PUT /users/me/password",
+    "POST /api-keys",  # an account has room for 50
 }
 
 
@@ -98,6 +100,8 @@ class Stage:
             return rule.replace("<user_id>", sign_up(self._app, "leaver").id)
         if "<host>" in rule:
             return rule.replace("<host>", self._host(caller))
+        if "<key_id>" in rule:
+            return rule.replace("<key_id>", self._key(caller))
         return rule.replace("<user_id>", caller.id).replace("<code>", self._code(route, caller))
 
     def _host(self, caller: Caller) -> str:
@@ -105,6 +109,11 @@ class Stage:
         made = caller.post("/domains", json={"host": host})
         assert made.status_code == 201, made.text
         return host
+
+    @staticmethod
+    def _key(caller: Caller) -> str:
+        kept = caller.get("/api-keys").json["items"] or [caller.post("/api-keys", json=API_KEY).json]
+        return str(kept[0]["id"])
 
     def _code(self, route: Route, caller: Caller) -> str:
         if "<code>" not in route.rule:
@@ -129,6 +138,9 @@ class Stage:
             "PATCH /links/<code>": {"title": f"{number}"},
             "PUT /links/<code>/block": {"reason": f"{number}"},
             "POST /domains": {"host": f"new{number}.example.net"},
+            "POST /api-keys": API_KEY,
+            "PATCH /api-keys/<key_id>": {"name": f"{number}"},
+            "POST /api-keys/<key_id>/rotate": {},
             "POST /links/batch": {"items": [{"op": "create", "link": {"url": URL}}]},
         }.get(route, {"url": URL})
 

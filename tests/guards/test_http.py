@@ -26,7 +26,11 @@ def real(resident: Caller, route: Route) -> str:
         send_picture(resident)
     code = make_link(resident)["code"] if "<code>" in route.rule else ""
     named = route.rule.replace("<code>", code).replace("<user_id>", resident.id)
-    return named.replace("<session_id>", session).replace("<host>", "sho.rt")
+    if "<key_id>" in route.rule:
+        key = resident.post("/api-keys", json={"name": "k", "scopes": ["links:read"]}).json["id"]
+        named = named.replace("<key_id>", key)
+    named = named.replace("<host>", "sho.rt")
+    return named.replace("<session_id>", session)
 
 
 def same_head(get: TestResponse, head: TestResponse) -> None:

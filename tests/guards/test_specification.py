@@ -105,8 +105,19 @@ def test_operation_is_summed_up_and_grouped(document: dict[str, Any], route: Rou
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)
 def test_operation_says_who_may(document: dict[str, Any], route: Route) -> None:
+    found = operation(document, route)
     by_kind = [] if route.access.kind == "public" else [{"accessToken": []}, {"accessCookie": []}]
-    assert operation(document, route)["security"] == SECURITY.get(route.endpoint, by_kind)
+    if route.access.scope:
+        by_kind += [{scheme: [route.access.scope]} for scheme in ("apiKey", "apiKeyHeader", "apiKeyBasic")]
+        assert f"`{route.access.scope}`" in found["description"]
+    assert found["security"] == SECURITY.get(route.endpoint, by_kind)
+
+
+@pytest.mark.parametrize("route", [r for r in api_routes() if r.access.is_verified], ids=str)
+def test_operation_says_what_a_key_is_refused_for(document: dict[str, Any], route: Route) -> None:
+    response = resolved(document, operation(document, route)["responses"]["403"])
+    told = {"FORBIDDEN", *(["INSUFFICIENT_SCOPE"] if route.access.scope else [])}
+    assert told <= set(response["content"]["application/json"]["examples"])
 
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)

@@ -35,11 +35,19 @@ OF_ACCOUNTS = (
     *("register", "login", "logout", "refresh", "change_password", "delete_me"),
     *("list_sessions", "end_session", "end_other_sessions"),
 )
+OF_KEYS = (
+    "create_api_key",
+    "list_api_keys",
+    "get_api_key",
+    "patch_api_key",
+    "rotate_api_key",
+    "revoke_api_key",
+)
 OF_ADMINS = (
     *("invalidate_cache", "list_users", "patch_user", "delete_user"),
     *("block_link", "unblock_link", "add_domain", "remove_domain"),
 )
-BETWEEN = [name for name in OPERATIONS if name not in {*FIRST, *LAST, *OF_ACCOUNTS, *OF_ADMINS}]
+BETWEEN = [name for name in OPERATIONS if name not in {*FIRST, *LAST, *OF_ACCOUNTS, *OF_KEYS, *OF_ADMINS}]
 ADMIN = "root@example.org"
 
 
@@ -141,6 +149,9 @@ def test_every_call_can_be_tried_with_what_is_filled_in(
     for name in (*FIRST, *BETWEEN, *LAST):
         bodies[name] = tried(name, **typed.get(name, {}))
     look("links")
+    key = tried("create_api_key")["id"]
+    for name in OF_KEYS[1:]:
+        tried(name, **({} if name == "list_api_keys" else {"key_id": key}))
     sessions = tried("list_sessions")["items"]
     person.authorize("accessToken", admins_token(service))
     other = service.call("GET", "/api/v1/users/me", token=service.sign_up("other@example.org")).json["id"]

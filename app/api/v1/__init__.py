@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.api.v1 import (
+    api_keys,
     audit,
     auth,
     avatars,
@@ -24,6 +25,8 @@ from app.api.versions import Api
 DESCRIPTION = """\
 Register, sign in (`POST /auth/login`), send the `access_token` as `Authorization: Bearer …`, shorten.
 
+Programs send an API key (`POST /api-keys`) instead: as Bearer, in `X-API-Key`, or as the user name of Basic.
+
 Times are RFC 3339 in UTC; unknown fields and parameters are refused; every error has one shape.
 
 JSON goes and comes as `application/json` or `application/vnd.slugline.v1+json`, links as `application/ld+json` too;
@@ -38,6 +41,7 @@ _GROUPS = (
     auth,
     users,
     avatars,
+    api_keys,
     shorten,
     links,
     batch,

@@ -8,8 +8,8 @@ import orjson
 from marshmallow import Schema, fields, validate
 
 from app.api.arguments import MESSAGES_LIMIT
+from app.api.error_schemas import FieldErrorSchema
 from app.api.fields import Shown, ShownObject
-from app.api.specification import FieldErrorSchema
 from app.api.v1.schemas.batch_input import ITEMS
 from app.api.v1.schemas.links import LinkHrefs, LinkOut
 from app.errors import AppError, FieldError, PayloadTooLarge

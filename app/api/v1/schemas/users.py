@@ -22,6 +22,7 @@ class UserHrefs(Schema):
         Href, required=True, metadata={"description": "The caller's own, in any account."}
     )
     avatar = fields.Nested(Href, metadata={"description": "One's own, where there is one."})
+    api_keys = fields.Nested(Href, required=True)
 
 
 class UserOut(Schema):
@@ -43,6 +44,7 @@ class UserOut(Schema):
             "self": {"href": url_for("v1_users.get_user", user_id=user.public_id)},
             "links": {"href": url_for("v1_links.list_links", owner=user.public_id)},
             "sessions": {"href": url_for("v1_auth.list_sessions")},
+            "api_keys": {"href": url_for("v1_api_keys.list_api_keys")},
         }
         if user.avatar and user.public_id == current_principal().user:
             hrefs["avatar"] = {"href": url_for("v1_avatars.get_avatar")}
