@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 ROOT = Path(__file__).resolve().parent
 MINIMUM_SECRET = 32  # characters; RFC 7518 §3.2 asks for a key as long as the hash, 256 bits
 MINIMUM_ROUNDS = 600_000  # PBKDF2-SHA256, OWASP Password Storage Cheat Sheet
-RESERVED_PREFIXES = {"api", "docs", "healthz", "readyz", "metrics", "robots.txt", ".well-known"}
+RESERVED_PREFIXES = {"api", "docs", "healthz", "readyz", "metrics", "robots.txt", ".well-known", "account"}
 CORS_REQUEST_HEADERS = (
     "Authorization",
     "Content-Type",
@@ -49,6 +49,8 @@ CORS_RESPONSE_HEADERS = (
     "Sunset",
 )
 LONGEST_WINDOW = 366 * 86_400  # seconds of a rate
+_ADDRESS = r"[\w.!#$%&'*+/=?^{|}~-]+@[\w.-]+"
+_STARTTLS = {"starttls=on": True, "starttls=off": False}
 PLACEHOLDERS = ("change", "secret", "default", "example", "password")
 
 
@@ -170,6 +172,29 @@ def _is_redis_url(value: str) -> bool:
         return False
 
 
+def _is_smtp_url(value: str) -> bool:
+    """Whether it names a mail server that gets no password in clear."""
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
+    plain = parts.path in ("", "/") and not parts.fragment and parts.query in ("", *_STARTTLS)
+    in_clear = parts.scheme == "smtp" and not _wants_starttls(value) and not _is_loopback(parts.hostname)
+    return whole and plain and not (in_clear and parts.username)
+
+
+def _wants_starttls(url: str) -> bool:
+    """Required but on the way to oneself, and where the URL says otherwise."""
+    parts = urlsplit(url)
+    said = _STARTTLS.get(parts.query)
+    return parts.scheme == "smtp" and (not _is_loopback(parts.hostname) if said is None else said)
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]{1,3}){3}", host or ""))
+
+
 def _is_bind(value: str) -> bool:
     """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
     return _is_address(value) or bool(re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
@@ -224,6 +249,7 @@ class Config:
         self._accounts(env)
         self._audit(env)
         self._limits(env)
+        self._mail(env)
 
     def _secrets(self, env: Environment) -> None:
         self.SECRET_KEY = env.secret("SECRET_KEY")
@@ -315,6 +341,29 @@ class Config:
         self.GUESSES_ACCOUNT = env.rate("GUESSES_ACCOUNT", "10/5minutes")
         self.GUESSES_ACCOUNT_DAY = env.rate("GUESSES_ACCOUNT_DAY", "100/day")
         self.GUESSES_LINK = env.rate("GUESSES_LINK", "10/10minutes")
+        self.GUESSES_ONE_TIME = env.rate("GUESSES_ONE_TIME", "10/minute")
+        self.MAILS_ADDRESS = env.rate("MAILS_ADDRESS", "3/hour")
+        self.MAILS_IP = env.rate("MAILS_IP", "20/hour")
+        self.MAILS_NOTICES = env.rate("MAILS_NOTICES", "10/hour")
+
+    def _mail(self, env: Environment) -> None:
+        self.SMTP_URL = env.text("SMTP_URL", "")
+        if self.SMTP_URL and not _is_smtp_url(self.SMTP_URL):
+            raise BadSetting("SMTP_URL must be a URL such as smtp://user:password@host:587 or smtps://host")
+        self.SMTP_STARTTLS = _wants_starttls(self.SMTP_URL)
+        self.MAIL_FROM = env.text("MAIL_FROM", None if self.SMTP_URL else "Slugline <slugline@localhost>")
+        if not re.fullmatch(rf"[\w .'-]+ <{_ADDRESS}>|{_ADDRESS}", self.MAIL_FROM, re.ASCII):
+            raise BadSetting("MAIL_FROM must be an address such as Slugline <slugline@example.org>")
+        # In production the console is a log, where no token may stand.
+        self.MAIL_ON = bool(self.SMTP_URL) or not self.SECURE
+        self.EMAIL_VERIFICATION = env.flag("EMAIL_VERIFICATION", False)
+        if self.EMAIL_VERIFICATION and not self.MAIL_ON:
+            raise BadSetting("SMTP_URL must be set while EMAIL_VERIFICATION is on")
+        self.ACCOUNT_URL = env.text("ACCOUNT_URL", f"{self.PUBLIC_URL}/account").rstrip("/")
+        if not re.fullmatch(r"https?://[!\"$-;=@-~]+", self.ACCOUNT_URL):
+            raise BadSetting("ACCOUNT_URL must be a URL such as https://app.example.org/account")
+        if self.FORCE_HTTPS and self.ACCOUNT_URL.startswith("http://"):
+            raise BadSetting("ACCOUNT_URL must be https:// while FORCE_HTTPS is on")
 
     def flask(self) -> dict[str, Any]:
         """The settings as Flask wants them: every upper-case name."""

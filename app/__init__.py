@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import api, caching, cli, database, docs, health, logs, models, redirects, web
+from app import account_pages, api, caching, cli, database, docs, health, logs, models, redirects, web
 from app.clicks import recorder
 from app.extensions import cors, db, jwt, limiter, migrate
 from config import Config
@@ -28,6 +28,7 @@ def create_app(config: Config) -> Flask:
     web.init_app(app)
     health.init_app(app)
     docs.init_app(app)
+    account_pages.init_app(app)
     api.init_app(app)
     redirects.init_app(app)
     cli.init_app(app)

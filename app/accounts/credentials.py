@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 
 from app import clock, database
-from app.accounts import guesses, passwords, sessions, signing_in
+from app.accounts import guesses, letters, notices, one_time, passwords, sessions, signing_in
 from app.accounts.devices import Device
 from app.accounts.models import User
 from app.accounts.principals import SignedIn
@@ -20,14 +20,14 @@ class WrongPassword(AppError):
 
 
 def change_password(principal: SignedIn, current: str, new: str, device: Device) -> None:
-    """Replace the password and end the caller's other sessions.
+    """Replace the password; end the caller's other sessions, and what was sent to set or change anything.
 
     Raises ValidationFailed for a new one that is not acceptable, RateLimited, WrongPassword, or Conflict when
     it was changed meanwhile.
     """
     accepted = passwords.accepted(new, field="new_password")
     with database.reading() as connection:
-        query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
+        query = select(User.email, User.email_key, User.password_hash).where(User.id == principal.user_id)
         user = connection.execute(query).one()
     whose = (user.email_key or "", principal.user_id, principal.user)
     counted = guesses.count(signing_in.at_account(*whose, device))
@@ -44,4 +44,6 @@ def change_password(principal: SignedIn, current: str, new: str, device: Device)
     if db.session.execute(change).first() is None:
         raise Conflict()
     sessions.end_others(principal)
+    one_time.end(principal.user_id, one_time.RESET, one_time.EMAIL)
+    notices.tell(principal.user, user.email, letters.password_changed())
     trail.record("password.changed", principal.user, owner=principal.user)

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from app import addresses, clock, database
-from app.accounts.models import KnownDevice
+from app.accounts.models import KnownDevice, User
 from app.extensions import db
 
 KEPT = timedelta(days=90)  # since it was last seen
 LONGEST_USER_AGENT = 255
+
+_NEW = timedelta(days=1)  # an older account may have forgotten all its devices
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ def remember(user_id: int, user: str, device: Device) -> bool:
     )
     db.session.execute(statement)
     return True
+
+
+def is_first(user: User) -> bool:
+    """Whether the device that was remembered just now is that of the first sign-in to a new account."""
+    if user.created_at < clock.now() - _NEW:
+        return False
+    known = select(func.count()).select_from(KnownDevice).where(KnownDevice.user_id == user.id)
+    return db.session.scalar(known) == 1
 
 
 def forget(user_id: int) -> None:

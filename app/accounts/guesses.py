@@ -63,6 +63,11 @@ def count(guesses: Sequence[Guessed]) -> Counted:
     return counted
 
 
+def has_room(guess: Guessed, within: Connection) -> bool:
+    """Count one in the transaction of `within`, where there is room for one; for what is no secret."""
+    return not current_app.config[guess.rates] or _count(within, guess, clock.now()) is not None
+
+
 def give_back(counted: Counted, within: Connection | None = None) -> None:
     """Take back the counts of a guess that was right, in the transaction of `within` or in one of its own.
 

@@ -3,7 +3,17 @@ deprecated uses."""
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, Text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base, BigId, UTCDateTime
@@ -32,6 +42,10 @@ class User(Base):
     version: Mapped[int] = mapped_column(default=1)
     avatar: Mapped[str | None] = mapped_column(String(64))
     """The name of the picture's file (`app.accounts.avatars`)."""
+    email_verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When its owner proved to read what is sent to the address; None as long as nobody has."""
+    awaits_verification: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Registered while EMAIL_VERIFICATION was on, and not verified since: nobody may sign in yet."""
 
 
 class Session(Base):
@@ -118,6 +132,39 @@ class ApiKey(Base):
     refused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When a use from elsewhere than `networks` was last recorded."""
     version: Mapped[int] = mapped_column(default=1)
+
+
+class OneTimeToken(Base):
+    """What was sent to an address, to be brought back once; a user has one of each purpose at most."""
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('verify', 'reset', 'email')", name="purpose"),
+        Index(None, "expires_at"),
+    )
+
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256; a token is random and long, so that no salt is needed."""
+    address: Mapped[str] = mapped_column(String(254))
+    """Whose reader it speaks for."""
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Petition(Base):
+    """What somebody asked of an e-mail address and the worker answers (`app.accounts.petitions`)."""
+
+    __tablename__ = "petitions"
+    __table_args__ = (Index(None, "created_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """The address and what else is needed, encrypted."""
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    ip_prefix: Mapped[str] = mapped_column(String(43))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class DeprecatedUse(Base):

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, select, update
 
 from app import clock, database
-from app.accounts import devices, tokens
+from app.accounts import devices, notices, tokens
 from app.accounts.devices import Device
 from app.accounts.models import Session, User
 from app.accounts.principals import SignedIn, authenticate
@@ -52,6 +52,8 @@ def begin(user: User, device: Device) -> TokenPair:
         )
     )
     is_new = devices.remember(user.id, user.public_id, device)
+    if is_new and not devices.is_first(user):
+        notices.new_device(user, device)
     trail.record(
         "session.begun",
         public_id,

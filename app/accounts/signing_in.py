@@ -1,5 +1,6 @@
 """Signing in: what proves who somebody is, and the session that begins once it is proven."""
 
+from flask import current_app
 from sqlalchemy import select
 
 from app import addresses, database
@@ -24,8 +25,19 @@ class InvalidCredentials(AppError):
         super().__init__(headers={"WWW-Authenticate": "Bearer"})
 
 
+class EmailUnverified(AppError):
+    """403, told to nobody but who knows the password. Keeps what was counted and recorded."""
+
+    status, code = 403, "EMAIL_UNVERIFIED"
+    message = "Open the link that was sent to your e-mail address first."
+    keeps = True
+
+
 def by_password(email: str, password: str, device: Device) -> TokenPair:
-    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after."""
+    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after.
+
+    Raises EmailUnverified where the password is right and the account waits for its address to be verified.
+    """
     key = email_key(email)
     with database.reading() as connection:
         query = select(User.id, User.public_id, User.password_hash).where(
@@ -43,6 +55,11 @@ def by_password(email: str, password: str, device: Device) -> TokenPair:
         raise _refused(found.public_id)
     # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
     guesses.give_back(counted, db.session.connection())
+    if not current_app.config["EMAIL_VERIFICATION"]:
+        user.awaits_verification = False  # it is in use from here on
+    if user.awaits_verification:
+        trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
+        raise EmailUnverified()
     return sessions.begin(user, device)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -18,6 +19,7 @@ from app.extensions import db
 from app.ids import opaque_id
 from app.preconditions import NONE, Precondition
 
+VERIFIED_WITHIN = timedelta(days=7)
 LONGEST_EMAIL = 254  # RFC 5321 §4.5.3.1.3, as corrected by its erratum 1690
 
 
@@ -34,18 +36,34 @@ def register(email: str, password: str, name: str | None = None) -> User:
 
     Raises RegistrationClosed, EmailTaken, or ValidationFailed for a bad address or password.
     """
+    return create(admitted(email), password, name)
+
+
+def admitted(email: str) -> str:
+    """An address that `REGISTRATION` lets in, in its normal form. Raises RegistrationClosed or ValidationFailed."""
     address = checked_email(email)
     mode = current_app.config["REGISTRATION"]
     domain = address.rpartition("@")[2].lower()
     if mode == "closed" or (mode == "domains" and domain not in current_app.config["REGISTRATION_DOMAINS"]):
         raise RegistrationClosed()
-    return create(address, password, name)
+    return address
 
 
 def create(email: str, password: str, name: str | None = None, role: str = "user") -> User:
     """Add a user whatever `REGISTRATION` says. Raises EmailTaken or ValidationFailed."""
     address = checked_email(email)
-    password_hash = passwords.hashed(passwords.accepted(password))
+    return add(address, passwords.hashed(passwords.accepted(password)), name, role)
+
+
+def add(
+    address: str,
+    password_hash: str | None,
+    name: str | None = None,
+    role: str = "user",
+    *,
+    awaits_verification: bool = False,
+) -> User:
+    """Add a user whose address and password were checked. Raises EmailTaken."""
     now = clock.now()
     user = User(
         public_id=opaque_id("usr"),
@@ -56,6 +74,7 @@ def create(email: str, password: str, name: str | None = None, role: str = "user
         role=role,
         created_at=now,
         updated_at=now,
+        awaits_verification=awaits_verification,
     )
     try:
         with db.session.begin_nested():
@@ -65,6 +84,14 @@ def create(email: str, password: str, name: str | None = None, role: str = "user
     actor = circumstances.current().actor or user.public_id  # who registers is nobody yet
     trail.record("user.created", user.public_id, owner=user.public_id, actor=actor, after={"role": role})
     return user
+
+
+def never_verified() -> list[int]:
+    """The internal ids of accounts that nobody verified within a week: the address may be a stranger's."""
+    late = User.created_at < clock.now() - VERIFIED_WITHIN
+    query = select(User.id).where(User.awaits_verification, late, User.status != "closed")
+    with database.reading() as connection:
+        return list(connection.scalars(query))
 
 
 def get(user_id: int, *, lock: bool = False) -> User:

@@ -8,18 +8,31 @@ from collections.abc import Sequence
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from flask.ctx import AppContext
 from prometheus_client import REGISTRY, start_http_server
 from sqlalchemy import event
 
-from app.accounts import answers, api_keys, avatars, devices, guesses, sessions, uses
+from app.accounts import (
+    answers,
+    api_keys,
+    avatars,
+    devices,
+    guesses,
+    one_time,
+    petitions,
+    sessions,
+    users,
+    uses,
+)
 from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
 from app.clicks.tidying import tidy_spool
-from app.clicks.worker import Chore, run_worker
+from app.clicks.worker import Chore, run_chores, run_worker
 from app.extensions import db
-from app.links.closing import erase_deleted
+from app.links.closing import close_account, erase_deleted
+from app.mail.sending import send_due
 
 # Where web and worker share a core, visitors go first: the web process gets two thirds of it (sched(7)), and clicks
 # are counted a little later. Not more: a worker that is put off while it has the lock keeps other writers waiting.
@@ -33,6 +46,7 @@ CHORES: Sequence[Chore] = (
     Chore("API keys", _HOUR, api_keys.forget_expired),
     Chore("devices", _HOUR, devices.forget_old),
     Chore("avatars", _HOUR, avatars.remove_unused),
+    Chore("one-time tokens", _HOUR, one_time.forget_expired),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),
@@ -44,6 +58,30 @@ CHORES: Sequence[Chore] = (
     Chore("old clicks", 10.0, forget_clicks),
     Chore("old visitors", 10.0, forget_visitors),
 )
+_PATIENCE = (
+    5.0  # seconds for the mail that is being sent when the worker shall stop; it is sent again otherwise
+)
+
+
+def answer_petitions() -> None:
+    """Answer what was asked of addresses, each in a transaction of its own."""
+    while petitions.answer_next():
+        db.session.commit()
+
+
+def close_never_verified() -> None:
+    """Close the accounts whose address nobody verified, each in a transaction of its own."""
+    for user_id in users.never_verified():
+        close_account(user_id)
+        db.session.commit()
+
+
+POST: Sequence[Chore] = (
+    Chore("petitions", 1.0, answer_petitions),
+    Chore("mail", 1.0, send_due),
+    Chore("accounts nobody verified", _HOUR, close_never_verified),
+)
+"""What has to do with mail, and may wait for a mail server."""
 
 
 @click.command("worker")
@@ -56,7 +94,16 @@ def command() -> None:
     _serve_metrics(current_app.config["WORKER_METRICS_BIND"])
     prepare_database()
     os.nice(_NICENESS)
+    post = threading.Thread(target=_do_the_post, args=(current_app.app_context(), stop), daemon=True)
+    post.start()
     run_worker(stop, CHORES)
+    post.join(_PATIENCE)
+
+
+def _do_the_post(context: AppContext, stop: threading.Event) -> None:
+    """In a thread of its own: a mail server that hangs keeps no click waiting."""
+    with context:
+        run_chores(stop, POST)
 
 
 def _serve_metrics(bind: str) -> None:

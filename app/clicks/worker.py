@@ -55,6 +55,15 @@ def run_worker(stop: threading.Event, chores: Sequence[Chore]) -> None:
             stop.wait(_STANDBY)
 
 
+def run_chores(stop: threading.Event, chores: Sequence[Chore]) -> None:
+    """Do chores alone until `stop` is set: those that wait for a network, in a thread of their own, so that no click
+    waits for it. Needs an application context."""
+    timetable = _Timetable(chores)
+    while not stop.is_set():
+        timetable.run_due()
+        stop.wait(_POLL)
+
+
 def _ingest(stop: threading.Event, ingester: Ingester, timetable: "_Timetable") -> None:
     pause = _POLL
     while not stop.is_set():

@@ -10,15 +10,17 @@ from sqlalchemy import ColumnElement, Connection, delete, func, literal, select,
 from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
-from app.accounts import administration, answers, api_keys, devices, sessions, users, uses
+from app.accounts import administration, answers, api_keys, devices, one_time, sessions, users, uses
 from app.accounts.administration import LastAdmin
+from app.accounts.models import User
 from app.audit import trail
 from app.extensions import db
 from app.links import naming, removing
 from app.links.models import Link, Tag, link_tags
+from app.mail import outbox
 from app.preconditions import NONE, Precondition
 
-_PERSONAL = ("email", "email_key", "name", "password_hash", "avatar")
+_PERSONAL = ("email", "email_key", "name", "password_hash", "avatar", "email_verified_at")
 # An empty target tells that a link was erased.
 _ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
 
@@ -29,12 +31,14 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     Raises NotFound, PreconditionFailed, LastAdmin.
     """
     now = clock.now()
-    _close(user_id, now, precondition)
+    user = _close(user_id, now, precondition)
     sessions.end_all(user_id)
     api_keys.revoke_all(user_id)
     answers.forget(user_id)
     devices.forget(user_id)
+    one_time.end(user_id)
     uses.forget_user(user_id)
+    outbox.forget(user.public_id)
     deleted_at = func.coalesce(Link.deleted_at, now)
     _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)
     own_tags = select(Tag.id).where(Tag.owner_id == user_id)
@@ -67,7 +71,7 @@ def hand_over(user_id: int, heir_id: int) -> int:
     return len(links)
 
 
-def _close(user_id: int, now: datetime, precondition: Precondition) -> None:
+def _close(user_id: int, now: datetime, precondition: Precondition) -> User:
     # The user first: a link that is being made holds this row, and so is there when the links are erased.
     is_last = administration.is_last_admin(user_id)
     user = users.get(user_id, lock=True)
@@ -81,6 +85,7 @@ def _close(user_id: int, now: datetime, precondition: Precondition) -> None:
     user.version += 1
     db.session.flush()
     trail.record("user.closed", user.public_id, owner=user.public_id)
+    return user
 
 
 def erase_deleted() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from schemathesis import Case
 from schemathesis.transport.serialization import Binary
 
+from app.accounts.one_time import EMAIL
 from tests.conftest import PASSWORD, Caller
+from tests.mailbox import PURPOSES, issued
 from tests.making import make_link, picture, send_picture
 
 HOST = "sho.rt"  # of the tests' PUBLIC_URL
@@ -93,6 +95,12 @@ def _host(case: Case, caller: Caller) -> str:
 def _fit_credentials(body: dict[str, Any], caller: Caller, path: str) -> None:
     if path.endswith("/login"):
         body |= {"email": caller.email, "password": PASSWORD}
+    if purpose := PURPOSES.get(path.removeprefix("/api/v1")):
+        body["token"] = issued(
+            caller, purpose, f"new{next(_numbers)}@example.org" if purpose == EMAIL else None
+        )
+    if path.endswith("/me/email"):
+        body["password"] = PASSWORD
     if "current_password" in body:
         body["current_password"] = PASSWORD
 

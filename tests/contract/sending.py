@@ -29,6 +29,7 @@ from app.accounts.devices import Device
 from app.extensions import db
 from tests.conftest import PASSWORD, Caller
 from tests.contract.fitting import fit
+from tests.mailbox import UNLIMITED
 
 DOCUMENT = "/api/v1/openapi.json"
 ROLES = ("user", "manager", "admin")
@@ -164,6 +165,7 @@ class Run:
 
     def __init__(self, app: Flask, role: str = "user", size: Size = SIZE) -> None:
         self._app = app
+        app.config.update(dict.fromkeys(UNLIMITED, ""))
         self._size = size
         self._people: Iterator[Caller] = self._sign_up(role)
         self.tally = Tally(role)

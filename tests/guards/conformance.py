@@ -11,8 +11,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.accounts.one_time import EMAIL, RESET
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.guards.routes import METHODS, PREFIX, Route, paths
+from tests.mailbox import PURPOSES, issued
 from tests.making import URL, picture, send_picture, set_role
 
 Environ = dict[str, Any]
@@ -34,6 +36,8 @@ SPENDING = {
     "DELETE /users/me",
     "PUT /users/me/password",
     "POST /api-keys",  # an account has room for 50
+    "POST /auth/password/reset",
+    "POST /auth/email/confirm",
 }
 
 
@@ -129,10 +133,16 @@ class Stage:
 
     def _body(self, route: str, caller: Caller) -> dict[str, Any]:
         number = next(self._numbers)
+        if purpose := PURPOSES.get(route.removeprefix("POST ")):
+            token = issued(caller, purpose, f"new{number}@example.net" if purpose == EMAIL else None)
+            return {"token": token, **({"password": PASSWORD} if purpose == RESET else {})}
         return {
             "POST /auth/register": {"email": f"new{number}@example.net", "password": PASSWORD},
             "POST /auth/login": {"email": caller.email, "password": PASSWORD},
+            "POST /auth/verify/resend": {"email": f"new{number}@example.net"},
+            "POST /auth/password/forgot": {"email": f"new{number}@example.net"},
             "PATCH /users/me": {"name": "Ada"},
+            "PUT /users/me/email": {"email": f"new{number}@example.net", "password": PASSWORD},
             "PUT /users/me/password": {"current_password": PASSWORD, "new_password": f"{PASSWORD} {number}"},
             "PATCH /users/<user_id>": {"role": "admin"},
             "PATCH /links/<code>": {"title": f"{number}"},

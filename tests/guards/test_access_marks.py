@@ -8,7 +8,7 @@ from tests.guards.routes import PREFIX, Route, api_routes
 from tests.security.test_tokens import assert_refused
 
 # Doors that are open on purpose, and what opens them.
-OPEN_DOORS = ("health.", "docs.", "redirects.", "contexts.", "v1.openapi")
+OPEN_DOORS = ("health.", "docs.", "redirects.", "contexts.", "account_pages.", "v1.openapi")
 
 
 def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
@@ -20,7 +20,8 @@ def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
 
 def test_only_registering_and_signing_in_are_public() -> None:
     public = {route.rule.removeprefix(PREFIX) for route in api_routes() if route.access.kind == "public"}
-    assert public == {"/auth/register", "/auth/login"}
+    by_mail = {"/auth/verify", "/auth/verify/resend", "/auth/password/forgot", "/auth/password/reset"}
+    assert public == {"/auth/register", "/auth/login", "/auth/email/confirm", *by_mail}
 
 
 @pytest.mark.parametrize("route", [r for r in api_routes() if r.access.kind != "public"], ids=str)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.guards.conformance import COLUMNS, Column, Stage, name
 from tests.guards.routes import api_routes
+from tests.mailbox import UNLIMITED
 from tests.sharing import shared
 
 SIGNS = {True: "ok", False: "RED", None: "."}
@@ -25,6 +26,7 @@ def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         "GUESSES_ACCOUNT": "none",
         "GUESSES_ACCOUNT_DAY": "none",
     }
+    settings |= UNLIMITED
     settings |= {f"LIMIT_{limit}": "none" for limit in limits}
     with shared(sqlite_template, tmp_path_factory.mktemp("stage"), **settings) as app:
         yield Stage(app)

@@ -130,6 +130,26 @@ BAD = [
     ("GUESSES_ACCOUNT", "many"),
     ("GUESSES_ACCOUNT_DAY", "100"),
     ("GUESSES_LINK", "0/minute"),
+    ("GUESSES_ONE_TIME", "often"),
+    ("MAILS_ADDRESS", "3/hour;5/day"),
+    ("MAILS_IP", "0/hour"),
+    ("MAILS_NOTICES", "10"),
+    ("SMTP_URL", "mail.example.org"),
+    ("SMTP_URL", "http://mail.example.org"),
+    ("SMTP_URL", "smtp://"),
+    ("SMTP_URL", "smtp://h:port"),
+    ("SMTP_URL", "smtp://h/path"),
+    ("SMTP_URL", "smtp://h?starttls=maybe"),
+    ("SMTP_URL", "smtp://user:pw@mail.example.org?starttls=off"),
+    ("MAIL_FROM", "slugline"),
+    ("MAIL_FROM", "slugline@example.org>"),
+    ("MAIL_FROM", "a,b@example.org"),
+    ("MAIL_FROM", "Slugline <slugline@example.org>, Eve <eve@example.net>"),
+    ("MAIL_FROM", "Slugline <slugline@example.org>\nBcc: eve@example.net"),
+    ("EMAIL_VERIFICATION", "perhaps"),
+    ("ACCOUNT_URL", "app.example.org"),
+    ("ACCOUNT_URL", "javascript:alert(1)"),
+    ("ACCOUNT_URL", "https://app.example.org/?a=b#c"),
     ("SECURITY_CONTACT", "admin@example.org"),
     ("SECURITY_CONTACT", "mailto:a@example.org\nExpires: never"),
     ("LOG_LEVEL", "debug"),
@@ -252,6 +272,44 @@ def test_clicks_are_bounded_by_default_in_bytes_and_in_days() -> None:
 @pytest.mark.parametrize("policy", get_args(Policy))
 def test_every_policy_of_syncing_is_taken(policy: str) -> None:
     assert policy == load({**TESTING, "SPOOL_FSYNC": policy}).SPOOL_FSYNC
+
+
+def test_production_sends_no_mail_without_a_server_and_needs_one_to_verify() -> None:
+    assert not load(PRODUCTION).MAIL_ON
+    assert load(TESTING).MAIL_ON  # shown on the worker's console
+    with pytest.raises(BadSetting, match="SMTP_URL"):
+        load({**PRODUCTION, "EMAIL_VERIFICATION": "on"})
+    server = {"SMTP_URL": "smtps://mail.example.org", "MAIL_FROM": "slugline@example.org"}
+    assert load({**PRODUCTION, "EMAIL_VERIFICATION": "on", **server}).MAIL_ON
+
+
+def test_mail_server_needs_a_sender() -> None:
+    with pytest.raises(BadSetting, match="MAIL_FROM"):
+        load({**TESTING, "SMTP_URL": "smtps://mail.example.org"})
+
+
+@pytest.mark.parametrize(
+    ("url", "required"),
+    [
+        ("smtp://mail.example.org", True),
+        ("smtp://user:pw@mail.example.org:587", True),
+        ("smtp://relay:25?starttls=off", False),
+        ("smtp://127.0.0.1:25", False),
+        ("smtp://user:pw@localhost", False),
+        ("smtp://[::1]?starttls=on", True),
+        ("smtp://127.0.0.1.evil.example", True),
+        ("smtps://mail.example.org", False),
+    ],
+)
+def test_starttls_is_required_but_where_nobody_listens(url: str, required: bool) -> None:
+    settings = load({**TESTING, "SMTP_URL": url, "MAIL_FROM": "slugline@example.org"})
+    assert settings.SMTP_STARTTLS is required
+
+
+def test_links_of_mails_are_https_where_all_is() -> None:
+    assert load(PRODUCTION).ACCOUNT_URL == "https://go.example.org/account"
+    with pytest.raises(BadSetting, match="ACCOUNT_URL"):
+        load({**PRODUCTION, "ACCOUNT_URL": "http://app.example.org"})
 
 
 @pytest.mark.parametrize("given", ["true", "1", "YES", " on "])

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import Response, current_app, jsonify, make_response, url_for
 
-from app.accounts import sessions, signing_in, users
+from app.accounts import petitions, proving, sessions, signing_in, users
 from app.accounts.models import User
+from app.accounts.one_time import InvalidOneTimeToken
 from app.accounts.sessions import TokenReused
-from app.accounts.signing_in import InvalidCredentials
+from app.accounts.signing_in import EmailUnverified, InvalidCredentials
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
 from app.api import credentials, pagination, transport
@@ -19,8 +20,19 @@ from app.api.leading import leads, with_body, with_parameters
 from app.api.pagination import PAGES
 from app.api.specification import path_id
 from app.api.transport import CookieSession
-from app.api.v1.schemas.auth import HandedOut, Login, Register, SessionList, SessionListQuery
+from app.api.v1.schemas.auth import (
+    Accepted,
+    Address,
+    HandedOut,
+    Login,
+    OneTimeToken,
+    PasswordReset,
+    Register,
+    SessionList,
+    SessionListQuery,
+)
 from app.api.v1.schemas.users import UserOut
+from app.mail.outbox import MailOff
 
 blueprint = Blueprint("v1_auth", __name__, url_prefix="/auth", description="Sign in and out.")
 
@@ -33,19 +45,24 @@ SESSION_ID = path_id("session_id", "The session's id.", "ses_4kTbW0yZpQ2mN8vXc1L
 # bandit: no password, but where one is to be found.
 @leads(201, login=with_body(email="$request.body#/email", password="$request.body#/password"))  # nosec B106
 @blueprint.arguments(Register)
+@blueprint.response(202, Accepted)
 @blueprint.response(201, UserOut, headers={"Location": {"schema": {"type": "string"}}})
-def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]]:
+def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]] | Response:
     """Open an account.
 
-    A password has 12 to 256 characters; nothing else is asked of it.
+    A password has 12 to 256 characters; nothing else is asked of it. Where addresses are verified the answer is 202,
+    the same whether the address has an account: what comes of it is sent to the address.
     """
+    if current_app.config["EMAIL_VERIFICATION"]:
+        petitions.register(fields["email"], fields["password"], fields["name"], device())
+        return make_response(jsonify(Accepted().dump({})), 202)
     user = users.register(fields["email"], fields["password"], fields["name"])
     return user, {"Location": url_for("v1_users.get_user", user_id=user.public_id)}
 
 
 @blueprint.post("/login")
 @public
-@raises(InvalidCredentials, CSRFFailed)
+@raises(InvalidCredentials, EmailUnverified, CSRFFailed)
 @blueprint.arguments(Login)
 @blueprint.response(200, HandedOut)
 def login(fields: dict[str, Any]) -> TokenPair | CookieSession:
@@ -56,6 +73,73 @@ def login(fields: dict[str, Any]) -> TokenPair | CookieSession:
     """
     pair = signing_in.by_password(fields["email"], fields["password"], device())
     return transport.handed_out(pair, fields["transport"])
+
+
+@blueprint.post("/verify")
+@public
+@raises(InvalidOneTimeToken)
+@blueprint.arguments(OneTimeToken)
+@blueprint.response(204)
+def verify_email(fields: dict[str, Any]) -> None:
+    """Verify an e-mail address.
+
+    With the token that was sent to it, good once and for 24 hours.
+    """
+    proving.verify(fields["token"], device())
+
+
+@blueprint.post("/verify/resend")
+@public
+@raises(MailOff)
+@blueprint.arguments(Address)
+@blueprint.response(202, Accepted)
+def resend_verification(fields: dict[str, Any]) -> dict[str, Any]:
+    """Ask for another token that verifies the address.
+
+    The answer is the same for every address. Mails are counted for each address and each network address.
+    """
+    petitions.verify(fields["email"], device())
+    return {}
+
+
+@blueprint.post("/password/forgot")
+@public
+@raises(MailOff)
+@blueprint.arguments(Address)
+@blueprint.response(202, Accepted)
+def forgot_password(fields: dict[str, Any]) -> dict[str, Any]:
+    """Ask for a token that sets a new password.
+
+    The answer is the same for every address. Mails are counted for each address and each network address.
+    """
+    petitions.reset(fields["email"], device())
+    return {}
+
+
+@blueprint.post("/password/reset")
+@public
+@raises(InvalidOneTimeToken)
+@blueprint.arguments(PasswordReset)
+@blueprint.response(204)
+def reset_password(fields: dict[str, Any]) -> None:
+    """Set a forgotten password.
+
+    With the token that was sent, good once and for 30 minutes. Ends all sessions; signs nobody in.
+    """
+    proving.reset_password(fields["token"], fields["password"], device())
+
+
+@blueprint.post("/email/confirm")
+@public
+@raises(InvalidOneTimeToken, EmailTaken)
+@blueprint.arguments(OneTimeToken)
+@blueprint.response(204)
+def confirm_email(fields: dict[str, Any]) -> None:
+    """Change an e-mail address.
+
+    To the one that the token was sent to; good once and for 24 hours. The old address is told.
+    """
+    proving.confirm_change(fields["token"], device())
 
 
 @blueprint.post("/refresh")

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import url_for
 
-from app.accounts import administration, credentials, users
+from app.accounts import administration, credentials, proving, users
 from app.accounts.administration import Filters, LastAdmin
 from app.accounts.credentials import WrongPassword
 from app.accounts.models import User
@@ -14,9 +14,11 @@ from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.credentials import device
 from app.api.specification import path_id
+from app.api.v1.schemas.auth import Accepted
 from app.api.v1.schemas.users import (
     AccountPatch,
     Closing,
+    EmailChange,
     PasswordChange,
     UserList,
     UserListQuery,
@@ -25,6 +27,7 @@ from app.api.v1.schemas.users import (
 )
 from app.clicks import handover
 from app.errors import Conflict, NotFound
+from app.mail.outbox import MailOff
 
 blueprint = Blueprint("v1_users", __name__, url_prefix="/users", description="Accounts.")
 
@@ -98,6 +101,21 @@ def change_password(fields: dict[str, Any]) -> None:
     credentials.change_password(
         current_person(), fields["current_password"], fields["new_password"], device()
     )
+
+
+@blueprint.put("/me/email")
+@signed_in
+@raises(WrongPassword, MailOff)
+@blueprint.arguments(EmailChange)
+@blueprint.response(202, Accepted)
+def change_email(fields: dict[str, Any]) -> dict[str, Any]:
+    """Ask for another e-mail address.
+
+    A token is sent to it, which `POST /auth/email/confirm` takes; until then nothing changes. The answer is the same
+    for an address that another account has. The old address is told.
+    """
+    proving.request_change(current_person(), fields["email"], fields["password"], device())
+    return {}
 
 
 @blueprint.get("/<user_id>", parameters=USER_ID)

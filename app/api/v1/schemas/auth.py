@@ -30,6 +30,32 @@ class Login(Schema):
     transport = Transport()
 
 
+class Address(Schema):
+    """An e-mail address."""
+
+    email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.org"})
+
+
+class OneTimeToken(Schema):
+    """A token that was sent by e-mail."""
+
+    token = Text(64, required=True, metadata={"example": "1kQ0bM3yXv7cR5tZ9wLd2sFhJpNgUeAi"})
+
+
+class PasswordReset(OneTimeToken):
+    """A token that was sent by e-mail, and the password that shall be."""
+
+    password = Text(
+        1024, required=True, metadata={"format": "password", "example": "another good long secret"}
+    )
+
+
+class Accepted(Schema):
+    """What was asked is under way; the same for every address."""
+
+    status = fields.Constant("accepted", required=True, metadata={"type": "string", "example": "accepted"})
+
+
 class Tokens(Schema):
     """A pair of tokens; `expires_in` seconds for the access token."""
 

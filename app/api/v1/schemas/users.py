@@ -30,6 +30,7 @@ class UserOut(Schema):
 
     id = fields.String(required=True, metadata={"example": "usr_4kTbW0yZpQ2mN8vXc1LrDs"})
     email = fields.String(required=True, metadata={"example": "ada@example.org"})
+    email_verified_at = Time(required=True, allow_none=True)
     name = fields.String(required=True, allow_none=True, metadata={"example": "Ada"})
     role = fields.String(required=True, metadata={"enum": list(ROLES), "example": "user"})
     status = fields.String(required=True, metadata={"enum": list(STATUSES), "example": "active"})
@@ -39,7 +40,7 @@ class UserOut(Schema):
 
     @pre_dump
     def _shown(self, user: User, **_kwargs: Any) -> dict[str, Any]:
-        columns = ("email", "name", "role", "status", "created_at", "updated_at")
+        columns = ("email", "email_verified_at", "name", "role", "status", "created_at", "updated_at")
         hrefs = {
             "self": {"href": url_for("v1_users.get_user", user_id=user.public_id)},
             "links": {"href": url_for("v1_links.list_links", owner=user.public_id)},
@@ -54,7 +55,9 @@ class UserOut(Schema):
 class UserPatch(Editable):
     """Changes to a profile (RFC 7396); null clears."""
 
-    READ_ONLY = frozenset({"id", "email", "role", "status", "created_at", "updated_at", "_links"})
+    READ_ONLY = frozenset(
+        {"id", "email", "email_verified_at", "role", "status", "created_at", "updated_at", "_links"}
+    )
 
     name = Text(100, allow_none=True, metadata={"example": "Ada"})
 
@@ -105,6 +108,13 @@ class Closing(Schema):
     links_to = Text(
         40, least=1, metadata={"description": "The id of the account that gets them; without it they end."}
     )
+
+
+class EmailChange(Schema):
+    """The address that shall be, and the password that is."""
+
+    email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.com"})
+    password = Text(1024, required=True, metadata={"format": "password", "example": "correct horse battery"})
 
 
 class PasswordChange(Schema):

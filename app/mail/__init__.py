@@ -1,0 +1,1 @@
+"""Mail: what shall be sent, kept until it is sent. What it says belongs to the noun that writes it."""
