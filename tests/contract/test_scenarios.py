@@ -17,7 +17,8 @@ def test_every_step_is_answered_as_documented(app, role, record_property):
     run = play(app, schema_of(app), role)
     record_property(PROPERTY, run.tally.told(len(WHO)))
     assert not run.failures, run.told()
-    assert run.tally.succeeded > run.tally.positive / 2
+    # But for what is not this role's to do.
+    assert run.tally.succeeded > (run.tally.positive - run.tally.refused) / 2
 
 
 def _that_stays(**_arguments: Any) -> tuple[str, int]:
