@@ -164,6 +164,11 @@ def _is_origin(value: str) -> bool:
     return bool(plain and parts.hostname and port_is_good)
 
 
+def _is_below(origin: str, domain: str) -> bool:
+    """Whether the origin's host is the domain or one below it."""
+    return f".{urlsplit(origin).hostname}".endswith(f".{domain}")
+
+
 def _is_redis_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -294,6 +299,11 @@ class Config:
         self.CORS_ORIGINS = [
             re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in env.origins("CORS_ORIGINS")
         ]
+        self.PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", urlsplit(self.PUBLIC_URL).hostname).lower()
+        own = [self.PUBLIC_URL, *env.origins("CORS_ORIGINS")]
+        self.PASSKEY_ORIGINS = [origin.lower() for origin in own if _is_below(origin, self.PASSKEY_DOMAIN)]
+        if self.PUBLIC_URL.lower() not in self.PASSKEY_ORIGINS:
+            raise BadSetting("PASSKEY_DOMAIN must be the host of PUBLIC_URL, or a domain above it")
         self.REQUIRE_PRECONDITIONS = env.flag("REQUIRE_PRECONDITIONS", False)
         self.PROXY_HOPS = env.integer("PROXY_HOPS", 0, 0, 10)
         self.FORCE_HTTPS = env.flag("FORCE_HTTPS", self.SECURE)
@@ -321,6 +331,7 @@ class Config:
             raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
         if not all(re.fullmatch(r"[\w.-]+", domain) for domain in self.REGISTRATION_DOMAINS):
             raise BadSetting("REGISTRATION_DOMAINS must list domains such as example.org")
+        self.REQUIRE_SECOND_FACTOR = env.choice("REQUIRE_SECOND_FACTOR", "none", ("none", "admins"))
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
         self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)
 

@@ -77,6 +77,12 @@ def set_role(app: Flask, caller: Caller, role: str) -> None:
         connection.execute(update(User).where(User.public_id == caller.id).values(role=role))
 
 
+def set_column(app: Flask, model: type, **columns: Any) -> None:
+    """Write columns of all rows."""
+    with app.app_context(), database.writing() as connection:
+        connection.execute(update(model).values(**columns))
+
+
 def add_domain(app: Flask, host: str) -> None:
     with app.app_context():
         domains.add(host)

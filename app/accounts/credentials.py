@@ -13,7 +13,7 @@ from app.extensions import db
 
 
 class WrongPassword(AppError):
-    """403; keeps the event recorded."""
+    """403, for somebody signed in. Keeps the event recorded."""
 
     status, code, message = 403, "WRONG_PASSWORD", "The password is not right."
     keeps = True

@@ -1,5 +1,5 @@
-"""Users, their sessions (refresh-token families), devices and API keys, guesses at secrets, stored answers,
-deprecated uses."""
+"""Users, their sessions (refresh-token families), devices, second factors, passkeys and API keys, guesses at secrets,
+stored answers, mails' tokens, deprecated uses."""
 
 from datetime import date, datetime
 
@@ -64,6 +64,9 @@ class Session(Base):
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    two_factors: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its person has shown two factors in it (`app.accounts.reauthentication`)."""
+    reauthenticated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     user: Mapped[User] = relationship()
 
@@ -165,6 +168,57 @@ class Petition(Base):
     request_id: Mapped[str | None] = mapped_column(String(128))
     ip_prefix: Mapped[str] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Totp(Base):
+    """The generator of one-time codes (RFC 6238) of a user; on once a code of it has confirmed it."""
+
+    __tablename__ = "totps"
+
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    """Sealed: it must be read again to compare a code."""
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_step: Mapped[int] = mapped_column(BigId, default=0)
+    """The time step of the last code that was used: it only goes up, so that no code is good twice."""
+
+
+class RecoveryCode(Base):
+    """A code that stands in for a lost generator; it is deleted when it is used."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Passkey(Base):
+    """A discoverable WebAuthn credential of a user."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index(None, "user_id", "created_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"))
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    """As COSE (RFC 9052)."""
+    sign_count: Mapped[int] = mapped_column(BigId)
+    name: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class SpentChallenge(Base):
+    """A challenge of WebAuthn that was answered (`app.accounts.challenges`)."""
+
+    __tablename__ = "spent_challenges"
+    __table_args__ = (Index(None, "expires_at"), {"sqlite_with_rowid": False})
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class DeprecatedUse(Base):

@@ -2,11 +2,12 @@
 role count at once, in every process."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app import database
-from app.accounts import tokens
+from app.accounts import second_factor, tokens
 from app.accounts.models import Session, User
 from app.errors import InvalidToken
 
@@ -57,9 +58,16 @@ class Principal:
 
 @dataclass(frozen=True)
 class SignedIn(Principal):
-    """A person, in a session."""
+    """A person, in a session.
+
+    An admin who has to show two factors, and has not in this session, has the role of a user in it: `is_withheld`.
+    """
 
     session_id: int
+    proven_at: datetime
+    """When he last showed who he is."""
+    two_factors: bool
+    is_withheld: bool
 
     @property
     def session(self) -> str:
@@ -73,8 +81,11 @@ def authenticate(token: str) -> SignedIn:
     Reads through a short connection of its own: no write transaction is open while a view thinks.
     """
     claims = tokens.examine(token, "access")
+    proven_at = func.coalesce(Session.reauthenticated_at, Session.created_at)
     query = (
-        select(User.id, User.public_id, User.role, Session.public_id, Session.id)
+        select(
+            User.id, User.public_id, User.role, Session.public_id, Session.id, proven_at, Session.two_factors
+        )
         .join(Session, Session.user_id == User.id)
         .where(
             Session.public_id == claims.session,
@@ -87,4 +98,7 @@ def authenticate(token: str) -> SignedIn:
         row = connection.execute(query).first()
     if row is None:
         raise InvalidToken("The session has ended.")
-    return SignedIn(*row)
+    user_id, user, role, session, session_id, proven, two_factors = row
+    withheld = second_factor.is_needed(role) and not two_factors
+    counted = "user" if withheld else role
+    return SignedIn(user_id, user, counted, session, session_id, proven, two_factors, withheld)

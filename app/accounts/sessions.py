@@ -22,6 +22,8 @@ from app.ids import opaque_id
 from app.keyset import Key, Listing
 
 KEPT_AFTER_END = timedelta(days=7)
+TWO_FACTORS = frozenset({"password+totp", "password+recovery_code", "passkey"})
+"""Methods that show two factors: a passkey is something one has, unlocked by what one knows or is."""
 
 
 class TokenReused(AppError):
@@ -34,8 +36,11 @@ class TokenReused(AppError):
         super().__init__(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
-def begin(user: User, device: Device) -> TokenPair:
-    """Begin a session of somebody who has proven who he is: the one way in, whatever the proof."""
+def begin(user: User, device: Device, method: str) -> TokenPair:
+    """Begin a session of somebody who has proven who he is: the one way in, whatever the proof.
+
+    `method` names the proof: "password", "password+totp", "password+recovery_code", "passkey", "openid".
+    """
     public_id = opaque_id("ses")
     pair, jti = tokens.issue(user.public_id, public_id)
     now = clock.now()
@@ -49,6 +54,7 @@ def begin(user: User, device: Device) -> TokenPair:
             created_at=now,
             last_used_at=now,
             expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
+            two_factors=method in TWO_FACTORS,
         )
     )
     is_new = devices.remember(user.id, user.public_id, device)
@@ -59,7 +65,7 @@ def begin(user: User, device: Device) -> TokenPair:
         public_id,
         owner=user.public_id,
         actor=user.public_id,
-        after={"new_device": is_new},
+        after={"method": method, "new_device": is_new},
     )
     db.session.flush()
     return pair
@@ -126,6 +132,12 @@ def end(user_id: int, public_id: str) -> None:
     """End one session of the user. Raises NotFound."""
     if not _end(Session.user_id == user_id, Session.public_id == public_id):
         raise NotFound()
+
+
+def prove(principal: SignedIn, *, two_factors: bool) -> None:
+    """Note that the caller has shown again who he is; `two_factors`: by what makes it two."""
+    shown = {"reauthenticated_at": clock.now()} | ({"two_factors": True} if two_factors else {})
+    db.session.execute(update(Session).where(Session.id == principal.session_id).values(shown))
 
 
 def end_others(principal: SignedIn) -> None:

@@ -4,10 +4,11 @@ from flask import current_app
 from sqlalchemy import select
 
 from app import addresses, database
-from app.accounts import devices, guesses, passwords, sessions
+from app.accounts import devices, guesses, one_time_codes, passwords, sessions, totp
 from app.accounts.devices import Device
 from app.accounts.guesses import Guessed
 from app.accounts.models import User
+from app.accounts.one_time_codes import OtpRequired, WrongCode
 from app.accounts.tokens import TokenPair
 from app.accounts.users import email_key
 from app.audit import trail
@@ -16,13 +17,14 @@ from app.extensions import db
 
 
 class InvalidCredentials(AppError):
-    """401, the same for an unknown address, a wrong password and a disabled account. Keeps the event recorded."""
+    """401, the same for an unknown address, a wrong password and a disabled account; a code that is not right is told
+    apart by `field`, since only who knows the password gets that far. Keeps the event recorded."""
 
     status, code, message = 401, "INVALID_CREDENTIALS", "E-mail and password do not match an account."
     keeps = True
 
-    def __init__(self) -> None:
-        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+    def __init__(self, message: str | None = None, *, field: str | None = None) -> None:
+        super().__init__(message, field=field, headers={"WWW-Authenticate": "Bearer"})
 
 
 class EmailUnverified(AppError):
@@ -33,10 +35,10 @@ class EmailUnverified(AppError):
     keeps = True
 
 
-def by_password(email: str, password: str, device: Device) -> TokenPair:
-    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials after.
+def by_password(email: str, password: str, device: Device, otp: str | None = None) -> TokenPair:
+    """Begin a session. Raises RateLimited before anything is compared, InvalidCredentials or OtpRequired after.
 
-    Raises EmailUnverified where the password is right and the account waits for its address to be verified.
+    Raises EmailUnverified where all is right and the account waits for its address to be verified.
     """
     key = email_key(email)
     with database.reading() as connection:
@@ -48,19 +50,34 @@ def by_password(email: str, password: str, device: Device) -> TokenPair:
     user_id, public_id = (found.id, found.public_id) if found else (0, "")
     counted = guesses.count([by_address, *at_account(key, user_id, public_id, device)])
     if not passwords.matches(password, found.password_hash if found else None) or found is None:
-        raise _refused(found.public_id if found else None)
+        raise refused(found.public_id if found else None, "password")
     user = db.session.get(User, found.id, with_for_update=True)
     # The password may have changed while it was compared; that change must end this session too.
     if user is None or user.password_hash != found.password_hash or user.status != "active":
-        raise _refused(found.public_id)
+        raise refused(found.public_id, "password")
+    asks = totp.is_on(user.id)
+    method = _method_of(user, otp) if asks and otp else "password"
     # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
     guesses.give_back(counted, db.session.connection())
+    if asks and not otp:  # who brings no code has guessed at none
+        raise OtpRequired()
     if not current_app.config["EMAIL_VERIFICATION"]:
         user.awaits_verification = False  # it is in use from here on
     if user.awaits_verification:
         trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
         raise EmailUnverified()
-    return sessions.begin(user, device)
+    return sessions.begin(user, device, method)
+
+
+def _method_of(user: User, otp: str) -> str:
+    """How the user, whose password is right, signs in with this code. Raises InvalidCredentials.
+
+    A wrong code leaves the guess counted, though the password was right: so the count bounds guesses at codes too.
+    """
+    kind = one_time_codes.spend(user, otp)
+    if kind is None:
+        raise refused(user.public_id, "otp", InvalidCredentials(WrongCode.message, field="otp"))
+    return f"password+{kind}"
 
 
 def at_account(key: str, user_id: int, user: str, device: Device) -> list[Guessed]:
@@ -73,6 +90,7 @@ def at_account(key: str, user_id: int, user: str, device: Device) -> list[Guesse
     return [Guessed("GUESSES_ACCOUNT", parts), Guessed("GUESSES_ACCOUNT_DAY", parts)]
 
 
-def _refused(user: str | None) -> InvalidCredentials:
-    trail.record("session.refused", user, owner=user, failed=True)
-    return InvalidCredentials()
+def refused(user: str | None, method: str, why: InvalidCredentials | None = None) -> InvalidCredentials:
+    """Record that somebody was not let in as this user; return what to raise."""
+    trail.record("session.refused", user, owner=user, failed=True, after={"method": method})
+    return why or InvalidCredentials()

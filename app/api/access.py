@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.presented_keys import ForeignAddress
 from app.accounts.principals import ADMIN, SCOPES, Principal, SignedIn
+from app.accounts.second_factor import SecondFactorRequired
 from app.api import credentials
 from app.api.csrf import CSRFFailed
 from app.audit import circumstances
@@ -108,6 +109,8 @@ def enforce(access: Access) -> None:
     if access.scope and not principal.may(access.scope):
         raise InsufficientScope(access.scope)
     if not _reaches(principal.role, access.role):
+        if isinstance(principal, SignedIn) and principal.is_withheld:
+            raise SecondFactorRequired()
         raise InsufficientScope(ADMIN) if _reaches(principal.tier, access.role) else Forbidden()
 
 

@@ -6,7 +6,6 @@ another list, and none that was written by hand, gets to the database. AES-SIV n
 same cursors whenever it is read.
 """
 
-import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from app import sealing
 from app.keyset import Edge
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,8 +53,7 @@ def unseal(cursor: str, of: Sequence[Any], secret: str) -> Edge:
 
 
 def _cipher(secret: str) -> AESSIV:
-    """Keyed apart from all else that the secret keys."""
-    return AESSIV(hmac.digest(secret.encode(), b"cursors", "sha512"))
+    return sealing.cipher(secret, "cursors")
 
 
 def _bytes(of: Sequence[Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 import click
 
-from app.accounts import administration, users
+from app.accounts import administration, factors, users
 from app.cli.operators import OperatorGroup
 from app.errors import AppError
 from app.extensions import db
@@ -21,6 +21,21 @@ def create_admin(email: str, password: str) -> None:
     except AppError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"{user.email} is an administrator ({user.public_id}).")
+
+
+@group.command("reset-factors")
+@click.argument("email")
+def reset_factors(email: str) -> None:
+    """Remove the one-time codes and passkeys of EMAIL, who lost them, and end the sessions.
+
+    The password alone signs in afterwards: make sure first that it is really the owner who asks.
+    """
+    try:
+        user = factors.reset(email)
+        db.session.commit()
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"{user} has no second factor and no passkey now, and is signed out everywhere.")
 
 
 @group.command("set-role")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, literal, select,
 from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
-from app.accounts import administration, answers, api_keys, devices, one_time, sessions, users, uses
+from app.accounts import administration, answers, api_keys, devices, factors, one_time, sessions, users, uses
 from app.accounts.administration import LastAdmin
 from app.accounts.models import User
 from app.audit import trail
@@ -37,6 +37,7 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     answers.forget(user_id)
     devices.forget(user_id)
     one_time.end(user_id)
+    factors.forget(user_id)
     uses.forget_user(user_id)
     outbox.forget(user.public_id)
     deleted_at = func.coalesce(Link.deleted_at, now)

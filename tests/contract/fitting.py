@@ -10,11 +10,15 @@ from schemathesis import Case
 from schemathesis.transport.serialization import Binary
 
 from app.accounts.one_time import EMAIL
+from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller
+from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
 from tests.mailbox import PURPOSES, issued
 from tests.making import make_link, picture, send_picture
 
 HOST = "sho.rt"  # of the tests' PUBLIC_URL
+
+WITH_TOTP = {("DELETE", "/api/v1/users/me/totp"), ("POST", "/api/v1/users/me/recovery-codes")}
 
 _numbers = itertools.count(1)
 
@@ -46,10 +50,16 @@ def fit(case: Case, caller: Caller, role: str) -> None:
     if "key_id" in path:
         key = {"name": "k", "scopes": ["links:read"]}
         path["key_id"] = caller.post("/api-keys", json=key).json["id"]
+    if "passkey_id" in path:
+        add_passkey(caller)
+        path["passkey_id"] = caller.get("/users/me/passkeys").json["items"][0]["id"]
+    if (case.method, case.path) in WITH_TOTP:
+        with_totp(caller)
     if isinstance(body, dict):
         if "scopes" in body and role == "user":  # who has no role lends none
             body["scopes"] = [scope for scope in body["scopes"] if scope != "admin"] or ["links:read"]
         _fit_credentials(body, caller, case.path)
+        _fit_factors(body, caller, case.path)
         for item in body.get("items") or ():
             _fit_item(item, caller)
 
@@ -103,6 +113,18 @@ def _fit_credentials(body: dict[str, Any], caller: Caller, path: str) -> None:
         body["password"] = PASSWORD
     if "current_password" in body:
         body["current_password"] = PASSWORD
+
+
+def _fit_factors(body: dict[str, Any], caller: Caller, path: str) -> None:
+    """What only an authenticator can say."""
+    if path.endswith("/reauthenticate"):
+        body["password"] = PASSWORD
+    elif path.endswith("/totp/confirm"):
+        body["code"] = code(start_totp(caller))
+    elif path.endswith("/auth/passkey"):
+        body["credential"] = add_passkey(caller).get(passkey_options(caller))
+    elif path.endswith("/me/passkeys"):
+        body["credential"] = Authenticator().create(caller.post("/users/me/passkey-options").json)
 
 
 def _fit_item(item: dict[str, Any], caller: Caller) -> None:

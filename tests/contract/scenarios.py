@@ -73,6 +73,6 @@ def _sign_in(app: Flask, person: Caller) -> str:
     """A new session: a step before may have ended all others."""
     with app.app_context():
         user = db.session.scalars(select(User).where(User.public_id == person.id)).one()
-        token = sessions.begin(user, Device("schemathesis", "127.0.0.1")).access_token
+        token = sessions.begin(user, Device("schemathesis", "127.0.0.1"), "password").access_token
         db.session.commit()
     return token

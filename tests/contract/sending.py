@@ -177,6 +177,8 @@ class Run:
         for case in _bounds(operation, self._size.bounds[self.tally.role]):
             self.send(case)
         for mode, most in self._size.random.items():
+            if mode.is_negative and not _takes_anything(operation):
+                continue
             self._fuzz(operation.as_strategy(generation_mode=mode), most)
         return self
 
@@ -271,6 +273,11 @@ def _bounds(operation: APIOperation, most: int | None) -> list[Case]:
     return [found[index * len(found) // most] for index in range(most)] if len(found) > most else found
 
 
+def _takes_anything(operation: APIOperation) -> bool:
+    """Whether there is anything that could be wrong with a request."""
+    return any(operation.definition.raw.get(part) for part in ("parameters", "requestBody", "security"))
+
+
 def _checks(case: Case, response: Response, recorder: ScenarioRecorder | None) -> list[Any]:
     """What holds for an answer: all but what a batch does otherwise, a restored link, and a step that was mended."""
     spared = []
@@ -303,5 +310,5 @@ def _is_restored(case: Case, recorder: ScenarioRecorder) -> bool:
 def _register(app: Flask, role: str) -> Caller:
     email = f"eve{next(_numbers)}@example.net"
     user = users.create(email, PASSWORD, "Eve", role)
-    pair = sessions.begin(user, Device("schemathesis", "127.0.0.1"))
+    pair = sessions.begin(user, Device("schemathesis", "127.0.0.1"), "password")
     return Caller(app.test_client(), user.public_id, email, pair.access_token, pair.refresh_token)

@@ -12,7 +12,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.accounts.one_time import EMAIL, RESET
+from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller, sign_up
+from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
 from tests.guards.routes import METHODS, PREFIX, Route, paths
 from tests.mailbox import PURPOSES, issued
 from tests.making import URL, picture, send_picture, set_role
@@ -38,7 +40,17 @@ SPENDING = {
     "POST /api-keys",  # an account has room for 50
     "POST /auth/password/reset",
     "POST /auth/email/confirm",
+    # What takes somebody who has just signed in.
+    "POST /auth/passkey",
+    "POST /users/me/totp",
+    "POST /users/me/totp/confirm",
+    "DELETE /users/me/totp",
+    "POST /users/me/recovery-codes",
+    "POST /users/me/passkey-options",
+    "POST /users/me/passkeys",
+    "DELETE /users/me/passkeys/<passkey_id>",
 }
+WITH_TOTP = {"DELETE /users/me/totp", "POST /users/me/recovery-codes"}
 
 
 class Stage:
@@ -51,7 +63,12 @@ class Stage:
         set_role(app, self.resident, "admin")
 
     def caller(self, route: Route) -> Caller:
-        return sign_up(self._app, "guest") if name(route) in SPENDING else self.resident
+        if name(route) not in SPENDING:
+            return self.resident
+        guest = sign_up(self._app, "guest")
+        if name(route) in WITH_TOTP:
+            with_totp(guest)
+        return guest
 
     @contextmanager
     def set(self, **settings: Any) -> Iterator[None]:
@@ -106,6 +123,9 @@ class Stage:
             return rule.replace("<host>", self._host(caller))
         if "<key_id>" in rule:
             return rule.replace("<key_id>", self._key(caller))
+        if "<passkey_id>" in rule:
+            add_passkey(caller)
+            return rule.replace("<passkey_id>", caller.get("/users/me/passkeys").json["items"][0]["id"])
         return rule.replace("<user_id>", caller.id).replace("<code>", self._code(route, caller))
 
     def _host(self, caller: Caller) -> str:
@@ -136,6 +156,8 @@ class Stage:
         if purpose := PURPOSES.get(route.removeprefix("POST ")):
             token = issued(caller, purpose, f"new{number}@example.net" if purpose == EMAIL else None)
             return {"token": token, **({"password": PASSWORD} if purpose == RESET else {})}
+        if made := self._proof(route, caller):
+            return made
         return {
             "POST /auth/register": {"email": f"new{number}@example.net", "password": PASSWORD},
             "POST /auth/login": {"email": caller.email, "password": PASSWORD},
@@ -153,6 +175,17 @@ class Stage:
             "POST /api-keys/<key_id>/rotate": {},
             "POST /links/batch": {"items": [{"op": "create", "link": {"url": URL}}]},
         }.get(route, {"url": URL})
+
+    @staticmethod
+    def _proof(route: str, caller: Caller) -> dict[str, Any]:
+        """A body that only an authenticator can make."""
+        if route == "POST /users/me/totp/confirm":
+            return {"code": code(start_totp(caller))}
+        if route == "POST /users/me/passkeys":
+            return {"credential": Authenticator().create(caller.post("/users/me/passkey-options").json)}
+        if route == "POST /auth/passkey":
+            return {"credential": add_passkey(caller).get(passkey_options(caller))}
+        return {"password": PASSWORD} if route == "POST /auth/reauthenticate" else {}
 
     @staticmethod
     def _token(route: Route, caller: Caller) -> str | None:

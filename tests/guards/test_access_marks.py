@@ -21,7 +21,8 @@ def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
 def test_only_registering_and_signing_in_are_public() -> None:
     public = {route.rule.removeprefix(PREFIX) for route in api_routes() if route.access.kind == "public"}
     by_mail = {"/auth/verify", "/auth/verify/resend", "/auth/password/forgot", "/auth/password/reset"}
-    assert public == {"/auth/register", "/auth/login", "/auth/email/confirm", *by_mail}
+    passkey = {"/auth/passkey", "/auth/passkey/options"}
+    assert public == {"/auth/register", "/auth/login", "/auth/email/confirm", *by_mail, *passkey}
 
 
 @pytest.mark.parametrize("route", [r for r in api_routes() if r.access.kind != "public"], ids=str)

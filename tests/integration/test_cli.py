@@ -13,6 +13,7 @@ from app.accounts.models import User
 from app.cli import worker
 from app.links.models import Domain
 from tests.conftest import PASSWORD, AppFactory, Caller
+from tests.factors import add_passkey, sign_in, use_passkey, with_totp
 from tests.making import events
 
 
@@ -153,3 +154,21 @@ def test_unknown_account_and_role_are_refused(app: Flask, alice: Caller) -> None
     assert "no account" in typed(app, "users", "disable", "nobody@example.org").output
     assert typed(app, "users", "set-role", alice.email, "root").exit_code == 2
     assert [role for _, role in users(app)] == ["user"]
+
+
+def test_reset_factors_lets_the_password_alone_sign_in(app: Flask, alice: Caller) -> None:
+    with_totp(alice)
+    authenticator = add_passkey(alice)
+    result = typed(app, "users", "reset-factors", alice.email.upper())
+    assert result.exit_code == 0, result.output
+    assert alice.id in result.output
+    assert alice.get("/users/me").status_code == 401
+    assert use_passkey(alice, authenticator).status_code == 401
+    assert sign_in(alice).status_code == 200
+    assert [event["outcome"] for event in events(app, "factors.reset")] == ["success"]
+
+
+def test_reset_factors_of_nobody_is_refused(app: Flask) -> None:
+    result = typed(app, "users", "reset-factors", "nobody@example.org")
+    assert result.exit_code == 1
+    assert "no account" in result.output

@@ -34,6 +34,8 @@ LAST = ("delete_link", "restore_link")
 OF_ACCOUNTS = (
     *("register", "login", "logout", "refresh", "change_password", "delete_me"),
     *("list_sessions", "end_session", "end_other_sessions"),
+    *("sign_in_by_passkey", "enrol_totp", "confirm_totp", "remove_totp", "renew_recovery_codes"),
+    *("add_passkey", "remove_passkey"),
 )
 OF_KEYS = (
     "create_api_key",
@@ -43,6 +45,15 @@ OF_KEYS = (
     "rotate_api_key",
     "revoke_api_key",
 )
+OF_AUTHENTICATORS = {
+    "sign_in_by_passkey": 401,
+    "confirm_totp": 403,
+    "remove_totp": 404,
+    "renew_recovery_codes": 409,
+    "add_passkey": 400,
+    "remove_passkey": 404,
+}
+"""What nobody can do by hand, or undo: it is refused, and as documented."""
 OF_ADMINS = (
     *("invalidate_cache", "list_users", "patch_user", "delete_user"),
     *("block_link", "unblock_link", "add_domain", "remove_domain"),
@@ -161,6 +172,9 @@ def test_every_call_can_be_tried_with_what_is_filled_in(
     for name in OF_ADMINS:
         tried(name, **typed.get(name, {}))
     tokens = signed_in()
+    tried("enrol_totp")
+    for name in OF_AUTHENTICATORS:
+        tried(name, **({"passkey_id": "psk_none"} if name == "remove_passkey" else {}))
     tried("end_session", session_id=sessions[0]["id"])
     tried("end_other_sessions")
     person.forget("accessToken")
@@ -174,7 +188,7 @@ def test_every_call_can_be_tried_with_what_is_filled_in(
     for name, status in answers.items():
         assert str(status) in OPERATIONS[name][2]["responses"]
     refused = {name: status for name, status in answers.items() if status >= 400}
-    assert refused == dict.fromkeys(BY_MAIL, 403)
+    assert refused == dict.fromkeys(BY_MAIL, 403) | OF_AUTHENTICATORS
     assert bodies["change_links"]["summary"] == {"total": 3, "succeeded": 3, "failed": 0}
 
 

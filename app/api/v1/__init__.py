@@ -12,6 +12,7 @@ from app.api.v1 import (
     clicks,
     domains,
     exports,
+    factors,
     linked_data,
     links,
     moderation,
@@ -39,6 +40,7 @@ Every answer below `/api/` that a limit bounds says so in `RateLimit`, `RateLimi
 
 _GROUPS = (
     auth,
+    factors,
     users,
     avatars,
     api_keys,

@@ -7,6 +7,7 @@ from flask import Response, current_app, jsonify, make_response, url_for
 from app.accounts import petitions, proving, sessions, signing_in, users
 from app.accounts.models import User
 from app.accounts.one_time import InvalidOneTimeToken
+from app.accounts.one_time_codes import OtpRequired
 from app.accounts.sessions import TokenReused
 from app.accounts.signing_in import EmailUnverified, InvalidCredentials
 from app.accounts.tokens import TokenPair
@@ -62,16 +63,17 @@ def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]] | Response:
 
 @blueprint.post("/login")
 @public
-@raises(InvalidCredentials, EmailUnverified, CSRFFailed)
+@raises(InvalidCredentials, OtpRequired, EmailUnverified, CSRFFailed)
 @blueprint.arguments(Login)
 @blueprint.response(200, HandedOut)
 def login(fields: dict[str, Any]) -> TokenPair | CookieSession:
     """Sign in.
 
     Begins a session. Wrong guesses are counted for the address and the account; past the limit even the right
-    password gets 429. With `transport: "cookie"` the tokens come as cookies, for pages of this site.
+    password gets 429. Where one-time codes are on, the right password alone gets `OTP_REQUIRED`. With
+    `transport: "cookie"` the tokens come as cookies, for pages of this site.
     """
-    pair = signing_in.by_password(fields["email"], fields["password"], device())
+    pair = signing_in.by_password(fields["email"], fields["password"], device(), fields["otp"])
     return transport.handed_out(pair, fields["transport"])
 
 

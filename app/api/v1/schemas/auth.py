@@ -27,6 +27,14 @@ class Login(Schema):
 
     email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.org"})
     password = Text(1024, required=True, metadata={"format": "password", "example": "correct horse battery"})
+    otp = Text(
+        64,
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "description": "A one-time code or a recovery code; not looked at where none is asked for."
+        },
+    )
     transport = Transport()
 
 

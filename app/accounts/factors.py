@@ -1,0 +1,119 @@
+"""The second factor of an account: switched on and off, its recovery codes, and who must have one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import segno
+from sqlalchemy import delete, select
+
+from app.accounts import guesses, reauthentication, recovery_codes, second_factor, sessions, totp, users
+from app.accounts.devices import Device
+from app.accounts.models import Passkey, Totp, User
+from app.accounts.one_time_codes import WrongCode
+from app.accounts.principals import SignedIn
+from app.accounts.reauthentication import require_recent
+from app.audit import trail
+from app.errors import Conflict, NotFound
+from app.extensions import db
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What a generator needs, in three forms: for typing, for a link on a phone, and to be scanned."""
+
+    secret: str
+    uri: str
+    qr: str
+    """`uri` as a QR code: an SVG image, as a `data:` URL."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """`required`: this role counts in sessions with two factors only."""
+
+    enabled: bool
+    enabled_at: datetime | None
+    recovery_codes_left: int
+    required: bool
+
+
+def status(principal: SignedIn) -> Status:
+    """Whether one-time codes are on."""
+    enabled_at = db.session.scalar(select(Totp.confirmed_at).where(Totp.user_id == principal.user_id))
+    required = second_factor.is_needed(users.get(principal.user_id).role)
+    left = recovery_codes.left(principal.user_id)
+    return Status(enabled_at is not None, enabled_at, left, required)
+
+
+def enrol(principal: SignedIn) -> Enrolment:
+    """Begin to switch one-time codes on: a new secret, good once it is confirmed.
+
+    Raises ReauthenticationRequired, or Conflict where they are on.
+    """
+    started = totp.start(require_recent(principal))
+    if started is None:
+        raise Conflict("One-time codes are on; switch them off first.")
+    secret, uri = started
+    return Enrolment(secret, uri, segno.make_qr(uri, error="m").svg_data_uri(scale=4))
+
+
+def confirm(principal: SignedIn, code: str, device: Device) -> list[str]:
+    """Switch one-time codes on by the first of them; return the recovery codes, which are shown this once.
+
+    From here on this session is one of two factors. Raises RateLimited before anything is compared, WrongCode after.
+    """
+    counted = reauthentication.count_guess(principal, device)
+    user = users.get(principal.user_id, lock=True)
+    if not totp.confirm(user, code):
+        trail.record("totp.enabled", principal.user, owner=principal.user, failed=True)
+        raise WrongCode(field="code")
+    guesses.give_back(counted, db.session.connection())
+    sessions.prove(principal, two_factors=True)
+    trail.record("totp.enabled", principal.user, owner=principal.user)
+    return _new_codes(principal)
+
+
+def remove_totp(principal: SignedIn) -> None:
+    """Switch one-time codes off; the recovery codes go with them.
+
+    Raises ReauthenticationRequired, SecondFactorRequired for who needs them, NotFound where they are not on.
+    """
+    user = require_recent(principal)
+    if not totp.remove(user.id):
+        raise NotFound()
+    second_factor.refuse_none_left(user)
+    recovery_codes.remove(user.id)
+    trail.record("totp.removed", principal.user, owner=principal.user)
+
+
+def renew_codes(principal: SignedIn) -> list[str]:
+    """Replace the recovery codes. Raises ReauthenticationRequired, or Conflict where one-time codes are off."""
+    user = require_recent(principal)
+    if not totp.is_on(user.id):
+        raise Conflict("Recovery codes stand in for one-time codes; switch those on first.")
+    return _new_codes(principal)
+
+
+def forget(user_id: int) -> None:
+    """Delete all of the user's factors, passkeys included: of an account that is closed, say."""
+    totp.remove(user_id)
+    recovery_codes.remove(user_id)
+    db.session.execute(delete(Passkey).where(Passkey.user_id == user_id))
+
+
+def reset(email: str) -> str:
+    """For somebody who lost them: delete the factors, and end the sessions, of the account with this address; return
+    its id. Who that somebody is has been checked by who calls. Raises NotFound."""
+    user = db.session.scalar(select(User).where(User.email_key == users.email_key(email)).with_for_update())
+    if user is None:
+        raise NotFound("There is no account with this address.")
+    forget(user.id)
+    sessions.end_all(user.id)
+    trail.record("factors.reset", user.public_id, owner=user.public_id)
+    return user.public_id
+
+
+def _new_codes(principal: SignedIn) -> list[str]:
+    codes = recovery_codes.make(principal.user_id)
+    trail.record("recovery_codes.made", principal.user, owner=principal.user)
+    return codes
