@@ -35,8 +35,8 @@ def reseal() -> None:
     """Have all that is stored sealed anew, with the SECRET_KEY there is now: for an operator, after it was changed or
     something was found. It takes the proof along that nothing had been changed until then."""
     session = db.session()
+    session.execute(delete(AuditChain))  # first: whoever seals holds it
     session.execute(delete(AuditSeal))
-    session.execute(delete(AuditChain))
     session.execute(delete(AuditUnsealed))
     session.execute(insert(AuditUnsealed).from_select(["event_id"], select(AuditEvent.id)))
 
