@@ -231,7 +231,6 @@ class Config:
     MAX_CONTENT_LENGTH = 256 * 1024
     MAX_FORM_MEMORY_SIZE = 16 * 1024
     SQLALCHEMY_TRACK_MODIFICATIONS = False
-    JWT_ALGORITHM = "HS256"
     JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=15)
     JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=7)
     JWT_ENCODE_ISSUER = JWT_ENCODE_AUDIENCE = "slugline"
@@ -261,6 +260,7 @@ class Config:
         self.JWT_SECRET_KEY = env.secret("JWT_SECRET")
         if self.SECRET_KEY == self.JWT_SECRET_KEY:
             raise BadSetting("JWT_SECRET must differ from SECRET_KEY")
+        self.JWT_ALGORITHM = env.choice("JWT_ALGORITHM", "HS256", ("HS256", "RS256", "EdDSA"))
 
     def _storage(self, env: Environment) -> None:
         self.DATA_DIR = env.folder("DATA_DIR", "var")
@@ -332,6 +332,7 @@ class Config:
         if not all(re.fullmatch(r"[\w.-]+", domain) for domain in self.REGISTRATION_DOMAINS):
             raise BadSetting("REGISTRATION_DOMAINS must list domains such as example.org")
         self.REQUIRE_SECOND_FACTOR = env.choice("REQUIRE_SECOND_FACTOR", "none", ("none", "admins"))
+        self.PASSWORD_RULES = env.choice("PASSWORD_RULES", "length", ("length", "composition"))
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
         self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)
 
@@ -346,6 +347,7 @@ class Config:
         self.LIMIT_MANAGER = env.limits("LIMIT_MANAGER", "1200/minute;40000/day")
         self.LIMIT_ADMIN = env.limits("LIMIT_ADMIN", "none")
         self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
+        self.LIMIT_REGISTER = env.limits("LIMIT_REGISTER", "20/minute")
         self.LIMIT_SEARCH = env.limits("LIMIT_SEARCH", "60/minute")
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
         self.GUESSES_LOGIN_IP = env.rate("GUESSES_LOGIN_IP", "5/minute")

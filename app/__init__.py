@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import account_pages, api, caching, cli, database, docs, health, logs, models, redirects, web
+from app import account_pages, api, caching, cli, database, docs, health, jwks, logs, models, redirects, web
 from app.clicks import recorder
 from app.extensions import cors, db, jwt, limiter, migrate
 from config import Config
@@ -29,6 +29,7 @@ def create_app(config: Config) -> Flask:
     health.init_app(app)
     docs.init_app(app)
     account_pages.init_app(app)
+    jwks.init_app(app)
     api.init_app(app)
     redirects.init_app(app)
     cli.init_app(app)

@@ -215,6 +215,7 @@ def environment(database_url: str, folder: Path) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "DATA_DIR": str(folder),
         "PUBLIC_URL": "http://sho.rt",
+        "LIMIT_REGISTER": "none",  # of the houses with limits on, many have more people than sign up in a minute
         **SECRETS,
     }
 

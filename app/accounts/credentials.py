@@ -25,20 +25,21 @@ def change_password(principal: SignedIn, current: str, new: str, device: Device)
     Raises ValidationFailed for a new one that is not acceptable, RateLimited, WrongPassword, or Conflict when
     it was changed meanwhile.
     """
-    accepted = passwords.accepted(new, field="new_password")
     with database.reading() as connection:
         query = select(User.email, User.email_key, User.password_hash).where(User.id == principal.user_id)
         user = connection.execute(query).one()
+    accepted = passwords.accepted(new, email=user.email_key or "", field="new_password")
     whose = (user.email_key or "", principal.user_id, principal.user)
     counted = guesses.count(signing_in.at_account(*whose, device))
     if not passwords.matches(current, user.password_hash):
         trail.record("password.refused", principal.user, owner=principal.user, failed=True)
         raise WrongPassword(field="current_password")
     guesses.give_back(counted)
+    new_hash = passwords.hashed(accepted)
     change = (
         update(User)
         .where(User.id == principal.user_id, User.password_hash == user.password_hash)
-        .values(password_hash=passwords.hashed(accepted), updated_at=clock.now(), version=User.version + 1)
+        .values(password_hash=new_hash, updated_at=clock.now(), version=User.version + 1)
         .returning(User.id)
     )
     if db.session.execute(change).first() is None:

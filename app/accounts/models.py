@@ -1,5 +1,5 @@
 """Users, their sessions (refresh-token families), devices, second factors, passkeys and API keys, guesses at secrets,
-stored answers, mails' tokens, deprecated uses."""
+stored answers, mails' tokens, keys that sign tokens, deprecated uses."""
 
 from datetime import date, datetime
 
@@ -219,6 +219,21 @@ class SpentChallenge(Base):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class SigningKey(Base):
+    """A key of the ring (`app.accounts.signing_keys`): signs until `retired_at`, verifies until `not_after`."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (CheckConstraint("algorithm IN ('HS256', 'RS256', 'EdDSA')", name="algorithm"),)
+
+    kid: Mapped[str] = mapped_column(String(40), primary_key=True)
+    algorithm: Mapped[str] = mapped_column(String(8))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Its material, encrypted; None: it is JWT_SECRET itself."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    not_after: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class DeprecatedUse(Base):

@@ -38,6 +38,8 @@ class Examined:
 
     purpose: str
     token_hash: str
+    address: str
+    """Whose reader it speaks for."""
     counted: Counted
 
 
@@ -64,16 +66,17 @@ def examine(token: str, purpose: str, device: Device) -> Examined:
     Raises RateLimited or InvalidOneTimeToken.
     """
     tries = [Guessed("GUESSES_ONE_TIME", (addresses.counted(device.address),))]
-    examined = Examined(purpose, _hash(token), guesses.count(tries))
-    good = select(OneTimeToken.user_id).where(
-        OneTimeToken.token_hash == examined.token_hash,
+    counted, token_hash = guesses.count(tries), _hash(token)
+    good = select(OneTimeToken.address).where(
+        OneTimeToken.token_hash == token_hash,
         OneTimeToken.purpose == purpose,
         OneTimeToken.expires_at > clock.now(),
     )
     with database.reading() as connection:
-        if connection.scalar(good) is None:
-            raise InvalidOneTimeToken()
-    return examined
+        address = connection.scalar(good)
+    if address is None:
+        raise InvalidOneTimeToken()
+    return Examined(purpose, token_hash, address, counted)
 
 
 def redeem(examined: Examined) -> tuple[User, str]:

@@ -37,7 +37,7 @@ def register(email: str, password: str, name: str | None, device: Device) -> Non
     """
     outbox.require_mail()
     address = users.admitted(email)
-    accepted = passwords.accepted(password)
+    accepted = passwords.accepted(password, email=address)
     _count(address, device)
     _write("register", email=address, name=name, password_hash=passwords.hashed(accepted))
 

@@ -29,9 +29,8 @@ def reset_password(token: str, password: str, device: Device) -> None:
 
     Raises ValidationFailed, RateLimited or InvalidOneTimeToken.
     """
-    accepted = passwords.accepted(password)
     examined = one_time.examine(token, RESET, device)
-    password_hash = passwords.hashed(accepted)
+    password_hash = passwords.hashed(passwords.accepted(password, email=examined.address))
     user, address = one_time.redeem(examined)
     _require(user, address)
     user.password_hash = password_hash

@@ -1,7 +1,7 @@
 """Signing in: what proves who somebody is, and the session that begins once it is proven."""
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app import addresses, database
 from app.accounts import devices, guesses, one_time_codes, passwords, sessions, totp
@@ -42,19 +42,11 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
     """
     key = email_key(email)
     with database.reading() as connection:
-        query = select(User.id, User.public_id, User.password_hash).where(
-            User.email_key == key, User.status == "active"
-        )
-        found = connection.execute(query).first()
+        query = select(User.id, User.public_id).where(User.email_key == key, User.status == "active")
+        user_id, public_id = connection.execute(query).first() or (0, "")
     by_address = Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))
-    user_id, public_id = (found.id, found.public_id) if found else (0, "")
     counted = guesses.count([by_address, *at_account(key, user_id, public_id, device)])
-    if not passwords.matches(password, found.password_hash if found else None) or found is None:
-        raise refused(found.public_id if found else None, "password")
-    user = db.session.get(User, found.id, with_for_update=True)
-    # The password may have changed while it was compared; that change must end this session too.
-    if user is None or user.password_hash != found.password_hash or user.status != "active":
-        raise refused(found.public_id, "password")
+    user = _proven(key, password)
     asks = totp.is_on(user.id)
     method = _method_of(user, otp) if asks and otp else "password"
     # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
@@ -67,6 +59,36 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
         trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
         raise EmailUnverified()
     return sessions.begin(user, device, method)
+
+
+def _proven(key: str, password: str, *, once_more: bool = True) -> User:
+    """The account with this address that the password opens, locked. Raises InvalidCredentials.
+
+    Its hash is made anew where the rounds were raised since. That is no change of the account: neither its version
+    moves, nor does a session end.
+    """
+    with database.reading() as connection:
+        query = select(User.id, User.public_id, User.password_hash).where(
+            User.email_key == key, User.status == "active"
+        )
+        found = connection.execute(query).first()
+    if not passwords.matches(password, found.password_hash if found else None) or found is None:
+        raise refused(found.public_id if found else None, "password")
+    renewed = passwords.renewed(password, found.password_hash)
+    user = db.session.get(User, found.id, with_for_update=True, populate_existing=True)
+    if user is None or user.status != "active":
+        raise refused(found.public_id, "password")
+    if user.password_hash != found.password_hash:
+        # Another sign-in made the hash anew while this one compared; or the password has changed, and that must end
+        # this session too. Which of the two it was is told by comparing once more, with no transaction open.
+        db.session.rollback()
+        if once_more:
+            return _proven(key, password, once_more=False)
+        raise refused(found.public_id, "password")
+    if renewed is not None:
+        unchanged = (User.id == user.id) & (User.password_hash == found.password_hash)
+        db.session.execute(update(User).where(unchanged).values(password_hash=renewed))
+    return user
 
 
 def _method_of(user: User, otp: str) -> str:

@@ -52,7 +52,7 @@ def admitted(email: str) -> str:
 def create(email: str, password: str, name: str | None = None, role: str = "user") -> User:
     """Add a user whatever `REGISTRATION` says. Raises EmailTaken or ValidationFailed."""
     address = checked_email(email)
-    return add(address, passwords.hashed(passwords.accepted(password)), name, role)
+    return add(address, passwords.hashed(passwords.accepted(password, email=address)), name, role)
 
 
 def add(

@@ -1,11 +1,11 @@
-"""The door for operators: ``flask users | domains | clicks | api | audit …``, ``flask worker``, ``flask spec``."""
+"""The door for operators: ``flask users | keys | domains | clicks | api | audit``, ``flask worker``, ``flask spec``."""
 
 from flask import Flask
 
-from app.cli import api, audit, clicks, domains, spec, users, worker
+from app.cli import api, audit, clicks, domains, keys, spec, users, worker
 
 
 def init_app(app: Flask) -> None:
-    groups = (users.group, domains.group, clicks.group, api.group, audit.group)
+    groups = (users.group, keys.group, domains.group, clicks.group, api.group, audit.group)
     for command in (*groups, worker.command, spec.command):
         app.cli.add_command(command)

@@ -22,6 +22,7 @@ from app.accounts import (
     one_time,
     petitions,
     sessions,
+    signing_keys,
     users,
     uses,
 )
@@ -49,6 +50,7 @@ CHORES: Sequence[Chore] = (
     Chore("devices", _HOUR, devices.forget_old),
     Chore("avatars", _HOUR, avatars.remove_unused),
     Chore("one-time tokens", _HOUR, one_time.forget_expired),
+    Chore("signing keys", _HOUR, signing_keys.forget_expired),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),

@@ -18,7 +18,8 @@ CALLS = 20  # that a user may make in the test of limits
 @pytest.fixture(scope="module")
 def service(start, new_database, valkey_url) -> Service:
     metrics = {"WORKER_METRICS_BIND": f"127.0.0.1:{free_port()}"}
-    limits = {"LIMIT_USER": f"{CALLS}/day", "LIMIT_ANONYMOUS": "none", "GUESSES_LOGIN_IP": "none"}
+    limits = {"LIMIT_USER": f"{CALLS}/day", "GUESSES_LOGIN_IP": "none"}
+    limits |= dict.fromkeys(("LIMIT_ANONYMOUS", "LIMIT_REGISTER"), "none")
     return start(
         new_database("sqlite"),
         WEB_WORKERS="2",

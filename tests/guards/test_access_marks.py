@@ -8,7 +8,7 @@ from tests.guards.routes import PREFIX, Route, api_routes
 from tests.security.test_tokens import assert_refused
 
 # Doors that are open on purpose, and what opens them.
-OPEN_DOORS = ("health.", "docs.", "redirects.", "contexts.", "account_pages.", "v1.openapi")
+OPEN_DOORS = ("health.", "docs.", "jwks.", "redirects.", "contexts.", "account_pages.", "v1.openapi")
 
 
 def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:

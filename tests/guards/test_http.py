@@ -14,7 +14,8 @@ from tests.making import make_link, send_picture
 ROUTES = api_routes()
 GETS = [route for route in ROUTES if route.method == "GET"]
 DOCUMENTS = ["/api/v1/openapi.json", "/api/v1/contexts/link.jsonld"]
-PAGES = ["/docs", "/docs/errors", "/docs/swagger-ui.css", "/healthz", "/readyz", "/robots.txt"]
+JWKS = "/.well-known/jwks.json"
+PAGES = ["/docs", "/docs/errors", "/docs/swagger-ui.css", "/healthz", "/readyz", "/robots.txt", JWKS]
 # What differs from one answer to the next, whichever their methods.
 OWN = {"X-Request-ID", "Date", "Last-Modified"}
 

@@ -54,6 +54,8 @@ def test_admin_is_created_without_prompts(app: Flask) -> None:
     [
         ("ada@example.org", "short", "12 to 256 characters"),
         ("ada@example.org", "x" * 257, "12 to 256 characters"),
+        ("ada@example.org", "password1234", "too easily guessed"),
+        ("ada@example.org", "ada@example.org", "made of your e-mail address"),
         ("nonsense", PASSWORD, "@-sign"),
         ("", PASSWORD, "Aborted"),
     ],
@@ -122,7 +124,14 @@ def test_worker_syncs_its_commits_where_the_spool_is_synced(
 
 
 def test_every_command_explains_itself(app: Flask) -> None:
-    commands = [["users", "create-admin"], ["domains", "add"], ["clicks", "verify"], ["worker"], ["spec"]]
+    commands = [
+        ["users", "create-admin"],
+        ["domains", "add"],
+        ["keys", "rotate"],
+        ["clicks", "verify"],
+        ["worker"],
+        ["spec"],
+    ]
     for group in ([], ["users"], ["api", "deprecated-uses"], ["audit", "verify"], *commands):
         result = typed(app, *group, "--help")
         assert result.exit_code == 0, result.output
@@ -172,3 +181,47 @@ def test_reset_factors_of_nobody_is_refused(app: Flask) -> None:
     result = typed(app, "users", "reset-factors", "nobody@example.org")
     assert result.exit_code == 1
     assert "no account" in result.output
+
+
+def names_of_keys(app: Flask) -> list[list[str]]:
+    result = typed(app, "keys", "list")
+    assert result.exit_code == 0, result.output
+    return [line.split(maxsplit=2) for line in result.output.splitlines()]
+
+
+def test_keys_are_rotated_listed_and_revoked(app: Flask, alice: Caller) -> None:
+    [[secret, _, use]] = names_of_keys(app)
+    assert use == "signs"
+    rotated = typed(app, "keys", "rotate")
+    assert rotated.exit_code == 0, rotated.output
+    new = rotated.output.split()[0]
+    listed = {kid: (algorithm, use) for kid, algorithm, use in names_of_keys(app)}
+    assert listed == {secret: ("HS256", "signs"), new: ("HS256", "begins to sign in a few seconds")}
+    assert alice.get("/users/me").status_code == 200
+    revoked = typed(app, "keys", "revoke", secret)
+    assert revoked.exit_code == 0, revoked.output
+    assert [kid for kid, *_ in names_of_keys(app)] == [new]
+    assert alice.get("/users/me").status_code == 401
+
+
+def test_retired_key_is_listed_with_its_end(app: Flask) -> None:
+    typed(app, "keys", "rotate")
+    with app.app_context(), database.writing() as connection:
+        connection.execute(
+            text("UPDATE signing_keys SET retired_at = created_at WHERE retired_at IS NOT NULL")
+        )
+    uses = sorted(use for *_, use in names_of_keys(app))
+    assert uses[0] == "signs"
+    assert uses[1].startswith("verifies until 20")
+
+
+def test_keys_of_another_secret_are_told(make_app: AppFactory) -> None:
+    kid = typed(make_app(), "keys", "rotate").output.split()[0]
+    other = make_app(JWT_SECRET="7c1d" * 4 + "b90f63ae" * 2)
+    assert f"{kid}  cannot be opened" in typed(other, "keys", "list").output
+
+
+def test_unknown_key_cannot_be_revoked(app: Flask) -> None:
+    result = typed(app, "keys", "revoke", "kid_nothing")
+    assert result.exit_code == 1
+    assert "There is no key kid_nothing." in result.output

@@ -50,6 +50,7 @@ def spy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "CORS_ORIGINS": ",".join(LISTED_ORIGINS),
         "WEB_BIND": f"127.0.0.1:{port}",
         "LIMIT_ANONYMOUS": "none",
+        "LIMIT_REGISTER": "none",
         "PATH": os.environ["PATH"],
     }
     variables = {**environment(f"sqlite:///{folder}/slugline.db", folder), **own}

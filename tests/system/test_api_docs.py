@@ -67,7 +67,7 @@ RUNS = [
 def installation(template: Path, folder: Path, **changes: str) -> Iterator[Service]:
     """A running Slugline with the limits that users have, but for `changes`."""
     shutil.copy(template, folder / "slugline.db")
-    own = {"RATELIMIT_ENABLED": "true", "LIMIT_ANONYMOUS": "none", **changes}
+    own = {"RATELIMIT_ENABLED": "true", "LIMIT_ANONYMOUS": "none", "LIMIT_REGISTER": "none", **changes}
     with serving(f"sqlite:///{folder}/slugline.db", folder, **own) as running:
         yield running
 

@@ -57,6 +57,7 @@ def service(
         "CORS_ORIGINS": f"http://localhost:{elsewhere}",
         "RATELIMIT_ENABLED": "true",
         "LIMIT_ANONYMOUS": "1000/minute",
+        "LIMIT_REGISTER": "none",
     }
     with serving(f"sqlite:///{folder}/slugline.db", folder, **own) as running:
         yield running

@@ -34,6 +34,7 @@ from app.api.v1.schemas.auth import (
 )
 from app.api.v1.schemas.users import UserOut
 from app.mail.outbox import MailOff
+from app.web import limits
 
 blueprint = Blueprint("v1_auth", __name__, url_prefix="/auth", description="Sign in and out.")
 
@@ -51,9 +52,12 @@ SESSION_ID = path_id("session_id", "The session's id.", "ses_4kTbW0yZpQ2mN8vXc1L
 def register(fields: dict[str, Any]) -> tuple[User, dict[str, str]] | Response:
     """Open an account.
 
-    A password has 12 to 256 characters; nothing else is asked of it. Where addresses are verified the answer is 202,
-    the same whether the address has an account: what comes of it is sent to the address.
+    A password has 12 to 256 characters, is none that is soon guessed, and is not made of the address or of this
+    service's name; `error.reason` tells which: `length`, `common` or `context`. Where addresses are verified the
+    answer is 202, the same whether the address has an account: what comes of it is sent to the address.
     """
+    # Each hashes a password, and adds a row.
+    limits.spend(limits.address_bucket("register", "LIMIT_REGISTER"))
     if current_app.config["EMAIL_VERIFICATION"]:
         petitions.register(fields["email"], fields["password"], fields["name"], device())
         return make_response(jsonify(Accepted().dump({})), 202)

@@ -6,10 +6,10 @@ from threading import Barrier
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app import clock, database
-from app.accounts import guesses, passwords
+from app.accounts import guesses, passwords, turns
 from app.accounts.guesses import Guessed
 from app.accounts.models import User
 from app.errors import RateLimited
@@ -148,3 +148,78 @@ def test_right_guess_that_ends_in_the_next_window_frees_nothing_there(app: Flask
             guesses.give_back(counted)
         with pytest.raises(RateLimited):
             guesses.count(tries)
+
+
+def raise_rounds(app: Flask) -> None:
+    app.config["PASSWORD_ROUNDS"] += 10
+
+
+def stored_hash(app: Flask, caller: Caller) -> str:
+    with app.app_context(), database.reading() as connection:
+        return str(connection.scalar(select(User.password_hash).where(User.public_id == caller.id)))
+
+
+def test_hash_of_fewer_rounds_is_made_anew_and_nothing_else_changes(app: Flask, alice: Caller) -> None:
+    before, etag = stored_hash(app, alice), alice.get("/users/me").headers["ETag"]
+    raise_rounds(app)
+    account = {"email": alice.email, "password": PASSWORD}
+    assert alice.post("/auth/login", json={**account, "password": "wrong password"}).status_code == 401
+    assert stored_hash(app, alice) == before
+    assert alice.post("/auth/login", json=account).status_code == 200
+    renewed = stored_hash(app, alice)
+    assert renewed.startswith(f"pbkdf2:sha256:{app.config['PASSWORD_ROUNDS']}$")
+    still_signed_in = alice.get("/users/me")
+    assert (still_signed_in.status_code, still_signed_in.headers["ETag"]) == (200, etag)
+    assert alice.post("/auth/login", json=account).status_code == 200
+    assert stored_hash(app, alice) == renewed
+
+
+def test_all_who_sign_in_while_the_hash_is_made_anew_get_in(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_rounds(app)
+    real, both_have_compared = passwords.renewed, Barrier(2)
+
+    def meeting(password: str, password_hash: str) -> str | None:
+        found = real(password, password_hash)
+        if found:
+            both_have_compared.wait(timeout=5)
+        return found
+
+    monkeypatch.setattr(passwords, "renewed", meeting)
+
+    def sign_in(_: int) -> int:
+        account = {"email": alice.email, "password": PASSWORD}
+        return Caller(app.test_client()).post("/auth/login", json=account).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(sign_in, range(2))) == [200, 200]
+
+
+def test_password_changed_while_it_was_compared_opens_nothing(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = passwords.renewed
+
+    def changing(password: str, password_hash: str) -> str | None:
+        change = {"current_password": PASSWORD, "new_password": f"another {PASSWORD}"}
+        assert alice.put("/users/me/password", json=change).status_code == 204
+        return real(password, password_hash)
+
+    monkeypatch.setattr(passwords, "renewed", changing)
+    answer = Caller(app.test_client()).post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+    assert answer.status_code == 401
+
+
+def test_flood_of_sign_ins_is_told_to_come_again(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "_PATIENCE", 0.01)
+    app.extensions["turns"] = turns.Turns(at_once=1, in_line=1)
+    account = {"email": alice.email, "password": PASSWORD}
+    with app.extensions["turns"].take():
+        answer = alice.post("/auth/login", json=account)
+        assert alice.get("/users/me").status_code == 200
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["Retry-After"] == "1"
+    assert alice.post("/auth/login", json=account).status_code == 200

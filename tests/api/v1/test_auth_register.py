@@ -101,3 +101,31 @@ def test_registration_by_domain_admits_listed_ones_only(
     app = make_app(REGISTRATION="domains", REGISTRATION_DOMAINS="corp.example, other.example")
     answer = Caller(app.test_client()).post("/auth/register", json={**ACCOUNT, "email": email})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [("short one", "length"), ("password1234", "common"), ("ada@example.org", "context")],
+)
+def test_refused_password_tells_why(app: Flask, anonymous: Caller, password: str, reason: str) -> None:
+    answer = anonymous.post("/auth/register", json={**ACCOUNT, "password": password})
+    assert answer.status_code == 400
+    error = answer.json["error"]
+    assert (error["code"], error["field"], error["reason"]) == ("VALIDATION_ERROR", "password", reason)
+    assert error["details"] == [{"field": "password", "message": error["message"]}]
+
+
+def test_composition_rules_take_eight_characters_of_four_kinds(make_app: AppFactory) -> None:
+    caller = Caller(make_app(PASSWORD_RULES="composition").test_client())
+    for password, status in ((PASSWORD, 400), ("zX9!klmQ", 201)):
+        assert caller.post("/auth/register", json={**ACCOUNT, "password": password}).status_code == status
+
+
+def test_registrations_from_one_address_are_limited(make_app: AppFactory) -> None:
+    caller = Caller(make_app(RATELIMIT_ENABLED="true", LIMIT_REGISTER="1/minute").test_client())
+    first, second = (
+        caller.post("/auth/register", json={**ACCOUNT, "email": f"u{number}@example.org"})
+        for number in (1, 2)
+    )
+    assert (first.status_code, second.status_code) == (201, 429)
+    assert int(second.headers["Retry-After"]) > 0

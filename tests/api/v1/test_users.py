@@ -103,3 +103,9 @@ def test_address_of_a_closed_account_can_be_registered_anew(alice: Caller) -> No
     alice.token = None
     answer = alice.post("/auth/register", json={"email": alice.email, "password": PASSWORD})
     assert answer.status_code == 201
+
+
+def test_new_password_made_of_the_address_is_refused(alice: Caller) -> None:
+    change = {"current_password": PASSWORD, "new_password": alice.email}
+    error = alice.put("/users/me/password", json=change).json["error"]
+    assert (error["code"], error["field"], error["reason"]) == ("VALIDATION_ERROR", "new_password", "context")
