@@ -1,4 +1,4 @@
-"""The door for operators: ``flask users | keys | domains | clicks | api | audit``, ``flask worker``, ``flask spec``."""
+"""The door for operators: ``flask users | keys | domains | clicks | api | audit | worker | spec``."""
 
 from flask import Flask
 
