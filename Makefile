@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE ?= http://127.0.0.1:8000
-SYSTEM_TOOLS := nginx chromium curl jq nodejs
+SYSTEM_TOOLS := nginx chromium curl jq nodejs npm
 COLLECTION := slugline.postman_collection.json
 BENCH_TOOLS := nginx wrk openssl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
@@ -24,7 +24,7 @@ test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and P
 	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 --dist worksteal \
 		$(if $(COVERAGE),--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95) $(ARGS)
 
-e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium, curl, jq and nodejs
+e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium, curl, jq, nodejs and npm
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/system/test_swagger.py tests/system -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

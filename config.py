@@ -7,6 +7,7 @@ too; what is set in the environment wins.
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ CORS_RESPONSE_HEADERS = (
     "Deprecation",
     "Sunset",
 )
+LONGEST_ISSUER = 255  # characters, as the database keeps it
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_WINDOW = 366 * 86_400  # seconds of a rate
 _ADDRESS = r"[\w.!#$%&'*+/=?^{|}~-]+@[\w.-]+"
 _STARTTLS = {"starttls=on": True, "starttls=off": False}
@@ -56,6 +59,22 @@ PLACEHOLDERS = ("change", "secret", "default", "example", "password")
 
 class BadSetting(Exception):
     """A variable has a value that Slugline cannot start with; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class OIDCProvider:
+    """An OpenID provider that people may sign in at (the settings `OIDC_<NAME>_...`).
+
+    `trust_email`: whether an address that it calls verified counts as proven here. `domains`: the only ones it is
+    believed about; none for all.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    trust_email: bool = False
+    domains: tuple[str, ...] = ()
 
 
 class Environment:
@@ -152,6 +171,35 @@ class Environment:
         if not all(_is_origin(value) for value in values):
             raise BadSetting(f"{name} must list origins such as https://app.example.org, separated by commas")
         return values
+
+    def domains(self, name: str) -> list[str]:
+        values = [word.lower() for word in self.words(name)]
+        if not all(re.fullmatch(r"[\w.-]+", value) for value in values):
+            raise BadSetting(f"{name} must list domains such as example.org")
+        return values
+
+    def issuer(self, name: str, *, loopback: bool) -> str:
+        """An issuer of OpenID Connect Discovery 1.0 §2: https, neither query nor fragment; kept as it is written,
+        since it is compared as text. `loopback`: whether http to this machine passes."""
+        value = self.text(name)
+        if len(value) > LONGEST_ISSUER or not is_provider_url(value, loopback=loopback) or "?" in value:
+            raise BadSetting(f"{name} must be an https URL such as https://accounts.example.org")
+        return value
+
+
+def is_provider_url(value: str, *, loopback: bool) -> bool:
+    """Whether it is a plain https URL without user and fragment, or where `loopback` says so one of this machine."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[!-~]*|\?[!-~]*)?", value) or set(value) & {
+        "#",
+        "\\",
+    }:
+        return False
+    try:
+        parts = urlsplit(value)
+        good = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return good and (parts.scheme == "https" or (loopback and parts.hostname in LOOPBACK))
 
 
 def _is_origin(value: str) -> bool:
@@ -252,6 +300,7 @@ class Config:
         self._web(env)
         self._accounts(env)
         self._audit(env)
+        self.OIDC_PROVIDERS = {name: self._provider(env, name) for name in env.words("OIDC_PROVIDERS")}
         self._limits(env)
         self._mail(env)
 
@@ -326,7 +375,7 @@ class Config:
 
     def _accounts(self, env: Environment) -> None:
         self.REGISTRATION = env.choice("REGISTRATION", "open", ("open", "domains", "closed"))
-        self.REGISTRATION_DOMAINS = [word.lower() for word in env.words("REGISTRATION_DOMAINS")]
+        self.REGISTRATION_DOMAINS = env.domains("REGISTRATION_DOMAINS")
         if self.REGISTRATION == "domains" and not self.REGISTRATION_DOMAINS:
             raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
         if not all(re.fullmatch(r"[\w.-]+", domain) for domain in self.REGISTRATION_DOMAINS):
@@ -339,6 +388,19 @@ class Config:
     def _audit(self, env: Environment) -> None:
         self.AUDIT_KEPT_DAYS = env.integer("AUDIT_KEPT_DAYS", 400, 0, 36_500)
         self.SECURITY_LOG = env.file("SECURITY_LOG")
+
+    def _provider(self, env: Environment, name: str) -> OIDCProvider:
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,31}", name):
+            raise BadSetting("OIDC_PROVIDERS must list names of small letters and digits, such as google")
+        prefix = f"OIDC_{name.upper()}"
+        return OIDCProvider(
+            name,
+            issuer=env.issuer(f"{prefix}_ISSUER", loopback=not self.SECURE),
+            client_id=env.text(f"{prefix}_CLIENT_ID"),
+            client_secret=env.text(f"{prefix}_CLIENT_SECRET"),
+            trust_email=env.flag(f"{prefix}_TRUST_EMAIL", False),
+            domains=tuple(env.domains(f"{prefix}_DOMAINS")),
+        )
 
     def _limits(self, env: Environment) -> None:
         self.RATELIMIT_ENABLED = env.flag("RATELIMIT_ENABLED", not self.TESTING)

@@ -147,6 +147,22 @@ class InternalError(AppError):
     """500: what an unexpected exception becomes; says nothing of its cause."""
 
 
+class BadGateway(AppError):
+    """502: somebody whom we had to ask gave no answer that we can use."""
+
+    status, code, message = 502, "BAD_GATEWAY", "A service that is needed for this gave no good answer."
+
+
+class GatewayTimeout(AppError):
+    """504: somebody whom we had to ask did not answer in time."""
+
+    status, code, message = (
+        504,
+        "GATEWAY_TIMEOUT",
+        "A service that is needed for this did not answer in time.",
+    )
+
+
 class Unavailable(AppError):
     """503: a part behind us (database, limiter store) does not answer; obeying `Retry-After` is worth a try."""
 

@@ -1,5 +1,5 @@
-"""Users, their sessions (refresh-token families), devices, second factors, passkeys and API keys, guesses at secrets,
-stored answers, mails' tokens, keys that sign tokens, deprecated uses."""
+"""Users, their sessions (refresh-token families), devices, second factors, passkeys, API keys and identities at
+providers; guesses at secrets, stored answers, mails' tokens, keys that sign tokens, deprecated uses."""
 
 from datetime import date, datetime
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    UniqueConstraint,
     false,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -35,6 +36,7 @@ class User(Base):
     """The address case-folded, so that Ada@x.org and ada@x.org are one account."""
     name: Mapped[str | None] = mapped_column(String(100))
     password_hash: Mapped[str | None] = mapped_column(Text)
+    """None where somebody signs in by a provider alone."""
     role: Mapped[str] = mapped_column(String(16), default="user")
     status: Mapped[str] = mapped_column(String(16), default="active")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -234,6 +236,40 @@ class SigningKey(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     not_after: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Identity(Base):
+    """Who a user is at an OpenID provider. (issuer, subject) tells it, never an e-mail address."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"), Index(None, "user_id"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"))
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    provider: Mapped[str] = mapped_column(String(32))
+    """Its name in the settings when it was linked."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    user: Mapped[User] = relationship()
+
+
+class SignInFlow(Base):
+    """A sign-in by a provider that was begun and is not complete (`app.accounts.oidc.flows`)."""
+
+    __tablename__ = "sign_in_flows"
+    __table_args__ = (Index(None, "expires_at"), {"sqlite_with_rowid": False})
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A hash of the browser's secret and of `state`: the row gives neither away."""
+    provider: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("users.id"))
+    """Whom the identity is to be linked to; None for a sign-in."""
+    return_to: Mapped[str] = mapped_column(String(2048))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class DeprecatedUse(Base):

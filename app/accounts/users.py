@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -42,11 +42,17 @@ def register(email: str, password: str, name: str | None = None) -> User:
 def admitted(email: str) -> str:
     """An address that `REGISTRATION` lets in, in its normal form. Raises RegistrationClosed or ValidationFailed."""
     address = checked_email(email)
-    mode = current_app.config["REGISTRATION"]
-    domain = address.rpartition("@")[2].lower()
-    if mode == "closed" or (mode == "domains" and domain not in current_app.config["REGISTRATION_DOMAINS"]):
-        raise RegistrationClosed()
+    check_registration(address)
     return address
+
+
+def check_registration(address: str) -> None:
+    """Raise RegistrationClosed where `REGISTRATION` has no room for this address."""
+    mode = current_app.config["REGISTRATION"]
+    if mode == "closed" or (
+        mode == "domains" and domain_of(address) not in current_app.config["REGISTRATION_DOMAINS"]
+    ):
+        raise RegistrationClosed()
 
 
 def create(email: str, password: str, name: str | None = None, role: str = "user") -> User:
@@ -62,13 +68,16 @@ def add(
     role: str = "user",
     *,
     awaits_verification: bool = False,
+    verified_at: datetime | None = None,
 ) -> User:
-    """Add a user whose address and password were checked. Raises EmailTaken."""
+    """Add a user whose address and password were checked; without a password where another proof opens the account.
+    Raises EmailTaken."""
     now = clock.now()
     user = User(
         public_id=opaque_id("usr"),
         email=address,
         email_key=email_key(address),
+        email_verified_at=verified_at,
         name=name,
         password_hash=password_hash,
         role=role,
@@ -131,6 +140,20 @@ def emails(public_ids: Collection[str]) -> dict[str, str]:
     """The addresses that these users have now, by public id; none of a closed account."""
     query = select(User.public_id, User.email).where(User.public_id.in_(public_ids), User.email.is_not(None))
     return {public_id: str(email) for public_id, email in db.session.execute(query)} if public_ids else {}
+
+
+def is_bounded() -> bool:
+    """Whether only addresses of some domains may register: what one claims of his address decides then."""
+    return bool(current_app.config["REGISTRATION"] == "domains")
+
+
+def is_proven(user: User) -> bool:
+    """Whether it was shown that the account's address is its owner's."""
+    return user.email_verified_at is not None
+
+
+def domain_of(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def email_key(email: str) -> str:

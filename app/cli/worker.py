@@ -26,6 +26,7 @@ from app.accounts import (
     users,
     uses,
 )
+from app.accounts.oidc import flows
 from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
@@ -51,6 +52,7 @@ CHORES: Sequence[Chore] = (
     Chore("avatars", _HOUR, avatars.remove_unused),
     Chore("one-time tokens", _HOUR, one_time.forget_expired),
     Chore("signing keys", _HOUR, signing_keys.forget_expired),
+    Chore("sign-ins under way", 10 * _MINUTE, flows.forget_expired),
     Chore("stored answers", 10 * _MINUTE, answers.forget_expired),
     Chore("deleted links", _HOUR, erase_deleted),
     Chore("deprecated uses", _HOUR, uses.forget_old),

@@ -13,6 +13,7 @@ from app import clock, database
 from app.accounts import administration, answers, api_keys, devices, factors, one_time, sessions, users, uses
 from app.accounts.administration import LastAdmin
 from app.accounts.models import User
+from app.accounts.oidc import identities
 from app.audit import trail
 from app.extensions import db
 from app.links import naming, removing
@@ -38,6 +39,7 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     devices.forget(user_id)
     one_time.end(user_id)
     factors.forget(user_id)
+    identities.forget(user_id)
     uses.forget_user(user_id)
     outbox.forget(user.public_id)
     deleted_at = func.coalesce(Link.deleted_at, now)

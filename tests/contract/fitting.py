@@ -13,6 +13,8 @@ from app.accounts.one_time import EMAIL
 from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller
 from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
+from tests.issuer import ISSUER, Issuer, came_back, linked
+from tests.issuer import NAME as HOUSE
 from tests.mailbox import PURPOSES, issued
 from tests.making import make_link, picture, send_picture
 
@@ -55,9 +57,14 @@ def fit(case: Case, caller: Caller, role: str) -> None:
         path["passkey_id"] = caller.get("/users/me/passkeys").json["items"][0]["id"]
     if (case.method, case.path) in WITH_TOTP:
         with_totp(caller)
+    if "provider" in path:
+        path["provider"] = HOUSE
+    if "identity_id" in path:
+        path["identity_id"] = linked(caller, _issuer(caller))
     if isinstance(body, dict):
         _fit_credentials(body, caller, case.path)
         _fit_factors(body, caller, case.path)
+        _fit_sign_in(case, body, caller)
         for item in body.get("items") or ():
             _fit_item(item, caller)
 
@@ -132,6 +139,21 @@ def _fit_factors(body: dict[str, Any], caller: Caller, path: str) -> None:
         body["credential"] = add_passkey(caller).get(passkey_options(caller))
     elif path.endswith("/me/passkeys"):
         body["credential"] = Authenticator().create(caller.post("/users/me/passkey-options").json)
+
+
+def _fit_sign_in(case: Case, body: dict[str, Any], caller: Caller) -> None:
+    """Let a browser come back from the provider with it, and bring its cookie along."""
+    if "return_to" in body:
+        body["return_to"] = "/docs"
+    if case.path.endswith("/complete"):
+        begin = case.path.removeprefix("/api/v1").removesuffix("/complete").replace("{provider}", HOUSE)
+        body |= {"iss": None, **came_back(caller, _issuer(caller), begin)}
+        case.cookies = {cookie.key: cookie.value for cookie in caller.client._cookies.values()}
+
+
+def _issuer(caller: Caller) -> Issuer:
+    issuer: Issuer = caller.client.application.extensions[ISSUER]
+    return issuer
 
 
 def _fit_item(item: dict[str, Any], caller: Caller) -> None:

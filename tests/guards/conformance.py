@@ -16,6 +16,8 @@ from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
 from tests.guards.routes import METHODS, PREFIX, Route, paths
+from tests.issuer import NAME as HOUSE
+from tests.issuer import Issuer, came_back, lend, linked
 from tests.mailbox import PURPOSES, issued
 from tests.making import URL, picture, send_picture, set_role
 
@@ -56,8 +58,10 @@ WITH_TOTP = {"DELETE /users/me/totp", "POST /users/me/recovery-codes"}
 class Stage:
     """An application, somebody who may call all of it, and a good request for each route."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, issuer: Issuer) -> None:
         self._app = app
+        self._issuer = issuer
+        lend(app, issuer)
         self._numbers = itertools.count(1)
         self.resident = sign_up(app, "resident")
         set_role(app, self.resident, "admin")
@@ -111,7 +115,9 @@ class Stage:
 
     def path(self, route: Route, caller: Caller) -> str:
         """The route's path, filled in with what is the caller's own."""
-        rule = route.rule.removeprefix(PREFIX)
+        rule = route.rule.removeprefix(PREFIX).replace("<provider>", HOUSE)
+        if "<identity_id>" in rule:
+            return rule.replace("<identity_id>", linked(caller, self._issuer))
         if "<session_id>" in rule:
             own = caller.get("/auth/sessions").json["items"][0]["id"]
             return rule.replace("<session_id>", own)
@@ -158,6 +164,11 @@ class Stage:
             return {"token": token, **({"password": PASSWORD} if purpose == RESET else {})}
         if made := self._proof(route, caller):
             return made
+        if route.startswith("POST /auth/oidc"):
+            begin = route.removeprefix("POST ").removesuffix("/complete").replace("<provider>", HOUSE)
+            return (
+                came_back(caller, self._issuer, begin) if route.endswith("/complete") else {"return_to": "/"}
+            )
         return {
             "POST /auth/register": {"email": f"new{number}@example.net", "password": PASSWORD},
             "POST /auth/login": {"email": caller.email, "password": PASSWORD},

@@ -8,7 +8,10 @@ from tests.guards.routes import PREFIX, Route, api_routes
 from tests.security.test_tokens import assert_refused
 
 # Doors that are open on purpose, and what opens them.
-OPEN_DOORS = ("health.", "docs.", "jwks.", "redirects.", "contexts.", "account_pages.", "v1.openapi")
+OPEN_DOORS = (
+    *("health.", "docs.", "jwks.", "redirects.", "contexts.", "account_pages.", "callbacks."),
+    "v1.openapi",
+)
 
 
 def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
@@ -22,7 +25,8 @@ def test_only_registering_and_signing_in_are_public() -> None:
     public = {route.rule.removeprefix(PREFIX) for route in api_routes() if route.access.kind == "public"}
     by_mail = {"/auth/verify", "/auth/verify/resend", "/auth/password/forgot", "/auth/password/reset"}
     passkey = {"/auth/passkey", "/auth/passkey/options"}
-    assert public == {"/auth/register", "/auth/login", "/auth/email/confirm", *by_mail, *passkey}
+    oidc = {"/auth/providers", "/auth/oidc/<provider>", "/auth/oidc/<provider>/complete"}
+    assert public == {"/auth/register", "/auth/login", "/auth/email/confirm", *by_mail, *passkey, *oidc}
 
 
 @pytest.mark.parametrize("route", [r for r in api_routes() if r.access.kind != "public"], ids=str)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.guards.conformance import COLUMNS, Column, Stage, name
 from tests.guards.routes import api_routes
+from tests.issuer import issuing
 from tests.mailbox import UNLIMITED
 from tests.sharing import shared
 
@@ -28,8 +29,8 @@ def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     }
     settings |= UNLIMITED
     settings |= {f"LIMIT_{limit}": "none" for limit in limits}
-    with shared(sqlite_template, tmp_path_factory.mktemp("stage"), **settings) as app:
-        yield Stage(app)
+    with shared(sqlite_template, tmp_path_factory.mktemp("stage"), **settings) as app, issuing() as issuer:
+        yield Stage(app, issuer)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = {"FLASK_DEBUG"}
 
 
+# A family of settings stands in the table under this name of a provider.
+PROVIDER = {
+    "OIDC_PROVIDERS": "name",
+    "OIDC_NAME_ISSUER": "https://accounts.example.org",
+    "OIDC_NAME_CLIENT_ID": "slugline",
+    "OIDC_NAME_CLIENT_SECRET": "any",
+}
+
+
 def settings() -> set[str]:
-    asked = Asked(PRODUCTION)
+    asked = Asked({**PRODUCTION, **PROVIDER})
     load(asked)
     return asked.names - NOT_OURS
 

@@ -20,6 +20,7 @@ from playwright.sync_api import Page
 
 from tests.conftest import PASSWORD
 from tests.e2e.processes import ROOT, eventually
+from tests.issuer import CLIENT_ID, CLIENT_SECRET, issuing
 from tests.service import Service, serving
 from tests.system.pages import BASE, blocks, settled
 
@@ -28,7 +29,7 @@ INDEX = FOLDER / "README.md"
 SHOWN = "ada@example.org"
 CODE = "spring-sale"  # the one that an example chooses; no two runs on one service may
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
-REGISTERING = {"README.md", "sign-in.md"}  # pages on which one opens the account oneself
+REGISTERING = {"README.md", "sign-in.md", "openid.md"}  # pages on which one opens the account oneself
 ADMINISTERING = {"moderation.md"}  # pages for admins
 LANGUAGES = ("bash", "python", "javascript")
 COMMANDS = {
@@ -74,8 +75,12 @@ def installation(template: Path, folder: Path, **changes: str) -> Iterator[Servi
 
 @pytest.fixture(scope="module")
 def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with installation(sqlite_template, tmp_path_factory.mktemp("documented")) as running:
-        yield running
+    with issuing() as issuer:
+        provider = {"ISSUER": issuer.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
+        own = {f"OIDC_GOOGLE_{name}": value for name, value in provider.items()}
+        folder = tmp_path_factory.mktemp("documented")
+        with installation(sqlite_template, folder, OIDC_PROVIDERS="google", **own) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,9 @@ BAD = [
     ("REQUIRE_SECOND_FACTOR", "admin"),
     ("REGISTRATION", "Open"),
     ("REGISTRATION_DOMAINS", "@example.org"),
+    ("OIDC_PROVIDERS", "Google"),
+    ("OIDC_PROVIDERS", "go-ogle"),
+    ("OIDC_PROVIDERS", "../x"),
     ("PASSWORD_ROUNDS", "0"),
     ("PASSWORD_ROUNDS", "1e6"),
     ("ALLOW_PRIVATE_TARGETS", "2"),
@@ -169,6 +172,53 @@ def test_bad_value_stops_the_start_and_names_the_variable(name: str, value: str)
 @pytest.mark.parametrize("value", ["\udcff", "%(x)s", "-1", "${HOME}", "'; DROP TABLE users; --", "[::1"])
 def test_garbage_is_taken_as_text_or_names_the_variable(name: str, value: str) -> None:
     assert name in refusal({**TESTING, name: value}, otherwise=name)
+
+
+PROVIDER = {
+    "OIDC_PROVIDERS": "google",
+    "OIDC_GOOGLE_ISSUER": "https://accounts.google.com",
+    "OIDC_GOOGLE_CLIENT_ID": "slugline",
+    "OIDC_GOOGLE_CLIENT_SECRET": "of the client",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OIDC_GOOGLE_ISSUER", ""),
+        ("OIDC_GOOGLE_ISSUER", "accounts.google.com"),
+        ("OIDC_GOOGLE_ISSUER", "http://accounts.google.com"),
+        ("OIDC_GOOGLE_ISSUER", "https://user@accounts.google.com"),
+        ("OIDC_GOOGLE_ISSUER", "https://accounts.google.com?x"),
+        ("OIDC_GOOGLE_ISSUER", "https://accounts.google.com#x"),
+        ("OIDC_GOOGLE_ISSUER", "https://accounts.google.com/\\x"),
+        ("OIDC_GOOGLE_ISSUER", "https://accounts.google.com:99999"),
+        ("OIDC_GOOGLE_ISSUER", "https://[::1"),
+        ("OIDC_GOOGLE_ISSUER", "https://" + "x" * 250),
+        ("OIDC_GOOGLE_CLIENT_ID", ""),
+        ("OIDC_GOOGLE_CLIENT_SECRET", ""),
+        ("OIDC_GOOGLE_TRUST_EMAIL", "perhaps"),
+        ("OIDC_GOOGLE_DOMAINS", "@example.org"),
+    ],
+)
+def test_bad_setting_of_a_provider_names_the_variable(name: str, value: str) -> None:
+    load({**TESTING, **PROVIDER})
+    with pytest.raises(BadSetting, match=name):
+        load({**TESTING, **PROVIDER, name: value})
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://127.0.0.1:9000", "http://localhost/realms/x", "http://[::1]:9000"]
+)
+def test_provider_on_this_machine_may_be_http_but_not_in_production(issuer: str) -> None:
+    own = {**PROVIDER, "OIDC_GOOGLE_ISSUER": issuer}
+    assert load({**TESTING, **own}).OIDC_PROVIDERS["google"].issuer == issuer
+    with pytest.raises(BadSetting, match="OIDC_GOOGLE_ISSUER"):
+        load({**PRODUCTION, **own})
+
+
+def test_secret_of_a_provider_is_not_shown() -> None:
+    assert "of the client" not in repr(load({**TESTING, **PROVIDER}).OIDC_PROVIDERS)
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET", "PUBLIC_URL"])

@@ -13,9 +13,11 @@ from app.api.v1 import (
     domains,
     exports,
     factors,
+    identities,
     linked_data,
     links,
     moderation,
+    oidc,
     shorten,
     stats,
     users,
@@ -41,7 +43,9 @@ Every answer below `/api/` that a limit bounds says so in `RateLimit`, `RateLimi
 _GROUPS = (
     auth,
     factors,
+    oidc,
     users,
+    identities,
     avatars,
     api_keys,
     shorten,
@@ -66,4 +70,5 @@ def init_app(app: Flask) -> None:
     for module in _GROUPS:
         api.register_blueprint(module.blueprint)
     app.register_blueprint(linked_data.contexts)
+    app.register_blueprint(oidc.pages)
     api.publish()

@@ -1,0 +1,92 @@
+"""Identities: who a user is at the providers. An issuer's subject is one user's alone."""
+
+from flask import current_app
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from app import clock
+from app.accounts import users
+from app.accounts.models import Identity, User
+from app.accounts.oidc import flows
+from app.accounts.oidc.proving import Person
+from app.accounts.principals import SignedIn
+from app.audit import trail
+from app.errors import Conflict, NotFound
+from app.extensions import db
+from app.ids import opaque_id
+from app.keyset import Key, Listing
+
+
+class IdentityTaken(Conflict):
+    message = "This person at the provider is linked to another account."
+
+
+class LastWayIn(Conflict):
+    message = "Nothing else opens the account; set a password first."
+
+
+def of(person: Person) -> Identity | None:
+    """The identity of somebody at an issuer, if he was linked."""
+    return db.session.scalar(
+        select(Identity).where(Identity.issuer == person.issuer, Identity.subject == person.subject)
+    )
+
+
+def link(user: User, person: Person, provider: str) -> Identity:
+    """Let the person be this user from now on. Raises IdentityTaken where he is another."""
+    now = clock.now()
+    identity = Identity(
+        public_id=opaque_id("idn"),
+        user_id=user.id,
+        issuer=person.issuer,
+        subject=person.subject,
+        provider=provider,
+        created_at=now,
+        last_used_at=now,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(identity)
+    except IntegrityError:
+        return _linked_before(user, person)
+    trail.record("identity.linked", identity.public_id, owner=user.public_id, actor=user.public_id)
+    return identity
+
+
+def linked(user_id: int) -> Listing[Identity]:
+    """The user's identities, the latest first."""
+    order = (
+        Key(Identity.created_at.expression, descending=True),
+        Key(Identity.id.expression, descending=True),
+    )
+    return Listing(Identity, [Identity.user_id == user_id], order)
+
+
+def remove(principal: SignedIn, public_id: str) -> None:
+    """Unlink one. Raises NotFound, or LastWayIn where nothing else opens the account."""
+    # Locked, so that of the last two removed at once one stays.
+    user = users.get(principal.user_id, lock=True)
+    own = select(Identity).where(Identity.user_id == user.id)
+    identity = db.session.scalar(own.where(Identity.public_id == public_id))
+    if identity is None:
+        raise NotFound()
+    issuers = {provider.issuer for provider in current_app.config["OIDC_PROVIDERS"].values()}
+    others = own.where(Identity.id != identity.id, Identity.issuer.in_(issuers))
+    if user.password_hash is None and db.session.scalar(others.limit(1)) is None:
+        raise LastWayIn()
+    db.session.delete(identity)
+    trail.record("identity.removed", public_id, owner=user.public_id)
+
+
+def forget(user_id: int) -> None:
+    """Forget all of the user's, and what he has begun at a provider."""
+    db.session.execute(delete(Identity).where(Identity.user_id == user_id))
+    flows.forget(user_id)
+
+
+def _linked_before(user: User, person: Person) -> Identity:
+    identity = of(person)
+    if identity is None or identity.user_id != user.id:
+        raise IdentityTaken()
+    identity.last_used_at = clock.now()
+    return identity

@@ -1,0 +1,81 @@
+"""From somebody at a provider to a user here: the one he is linked to, the one of his proven address, or a new one.
+
+An e-mail address opens an existing account only where both sides have it proven: the provider is trusted with
+addresses and calls it verified, and the account's own was shown to be its owner's. Else whoever registers an
+address first, on either side, would have the other's account (OWASP Authentication Cheat Sheet; ADR 17).
+"""
+
+from sqlalchemy import select
+
+from app import clock
+from app.accounts import users
+from app.accounts.models import User
+from app.accounts.oidc import identities
+from app.accounts.oidc.proving import NotProven, Person
+from app.accounts.users import EmailTaken, RegistrationClosed
+from app.audit import trail
+from app.errors import Forbidden, ValidationFailed
+from app.extensions import db
+from config import OIDCProvider
+
+
+class NotVouchedFor(Forbidden):
+    """403: nobody is looked up or made by such an address."""
+
+    message = "The provider does not vouch for an e-mail address of yours."
+
+
+def user_of(person: Person, provider: OIDCProvider) -> User:
+    """The user whom the person is, locked.
+
+    Raises NotProven for one who is disabled, NotVouchedFor, EmailTaken where the address is another account's, or
+    RegistrationClosed.
+    """
+    identity = identities.of(person)
+    if identity is not None:
+        user = _active(users.get(identity.user_id, lock=True))
+        identity.last_used_at = clock.now()
+        return user
+    address = _vouched(person, provider)
+    user = _of_address(address, provider) or _new(address, person, provider)
+    identities.link(_active(user), person, provider.name)
+    return user
+
+
+def _active(user: User) -> User:
+    """Raises NotProven, as a disabled user is told nothing else by his password."""
+    if user.status != "active":
+        trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
+        raise NotProven()
+    return user
+
+
+def _vouched(person: Person, provider: OIDCProvider) -> str:
+    """The address that the provider may speak for, in its normal form. Raises NotVouchedFor."""
+    if not person.email or not person.email_verified:
+        raise NotVouchedFor()
+    try:
+        address = users.checked_email(person.email)
+    except ValidationFailed:
+        raise NotVouchedFor() from None
+    if provider.domains and users.domain_of(address) not in provider.domains:
+        raise NotVouchedFor()
+    return address
+
+
+def _of_address(address: str, provider: OIDCProvider) -> User | None:
+    """The user of this address. Raises EmailTaken where either side has not proven that it is his."""
+    query = select(User).where(User.email_key == users.email_key(address)).with_for_update()
+    user = db.session.scalar(query)
+    if user and not (provider.trust_email and users.is_proven(user)):
+        raise EmailTaken("There is an account with this address; sign in to it, then link the provider.")
+    return user
+
+
+def _new(address: str, person: Person, provider: OIDCProvider) -> User:
+    """Sign up, without a password. Raises RegistrationClosed, EmailTaken."""
+    users.check_registration(address)
+    if not provider.trust_email and (users.is_bounded() or provider.domains):
+        raise RegistrationClosed()  # anybody could claim an address of those domains there
+    verified_at = clock.now() if provider.trust_email else None
+    return users.add(address, None, person.name, verified_at=verified_at)
