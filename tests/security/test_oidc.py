@@ -172,7 +172,6 @@ def test_code_is_good_once(browser: Caller, issuer: Issuer) -> None:
     assert_refused(browser.post(COMPLETE, json=again))
 
 
-@pytest.mark.asvs("10.4.6")
 def test_code_of_another_sign_in_lacks_the_verifier(house: Flask, browser: Caller, issuer: Issuer) -> None:
     """A stolen code, injected into a sign-in of the thief's own (PKCE, RFC 9700 §2.1.1)."""
     as_somebody(issuer)
@@ -255,7 +254,7 @@ SIGNED: dict[str, Signed] = {
 
 
 @pytest.mark.parametrize("name", SIGNED)
-@pytest.mark.asvs("9.1.1", "9.1.2", "9.1.3")
+@pytest.mark.asvs("6.8.2", "9.1.1", "9.1.2", "9.1.3")
 def test_token_that_the_provider_did_not_sign_is_refused(browser: Caller, issuer: Issuer, name: str) -> None:
     as_somebody(issuer)
     issuer.sign = SIGNED[name]
@@ -295,7 +294,7 @@ def test_the_same_tools_make_a_good_token(browser: Caller, issuer: Issuer) -> No
     ],
     ids=str,
 )
-@pytest.mark.asvs("9.2.3", "10.5.1")
+@pytest.mark.asvs("9.2.1", "9.2.3", "10.5.1", "10.5.4")
 def test_token_for_somebody_else_is_refused(browser: Caller, issuer: Issuer, claims: dict[str, Any]) -> None:
     as_somebody(issuer, **claims)
     assert_refused(signed_in(browser, issuer))
@@ -332,6 +331,7 @@ def test_new_key_is_looked_for_once_and_then_not_for_a_while(browser: Caller, is
 # --- Whose code it is (mix-up) ---
 
 
+@pytest.mark.asvs("10.2.2")
 def test_code_of_another_issuer_is_refused(browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     returned = back(issuer, begun(browser))
@@ -406,6 +406,7 @@ def test_address_outside_the_providers_domains_is_not_believed(
     assert_refused(signed_in(browser, issuer), 403, "FORBIDDEN")
 
 
+@pytest.mark.asvs("6.8.1", "10.5.2")
 def test_subject_and_not_the_address_says_who_it_is(house: Flask, browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     browser.token = signed_in(browser, issuer).json["access_token"]
@@ -633,6 +634,7 @@ def test_failure_is_remembered_for_a_while(browser: Caller, issuer: Issuer) -> N
     ],
     ids=str,
 )
+@pytest.mark.asvs("10.5.3")
 def test_discovery_that_leads_astray_is_502(
     browser: Caller, issuer: Issuer, discovery: dict[str, Any]
 ) -> None:

@@ -16,7 +16,7 @@ from app.errors import AppError, BadGateway, NotFound
 from config import OIDCProvider, is_provider_url
 
 KEPT = 3600.0  # seconds
-FAILURE_KEPT = 10.0  # seconds
+FAILURE_KEPT = 30.0  # seconds
 KEYS_ASKED_AGAIN = 30.0  # seconds between two looks for a key that is not there
 # Asymmetric ones alone: with HS256 whoever knows the public key, or the client's secret, could sign (RFC 8725 §3.1).
 ALGORITHMS = (
