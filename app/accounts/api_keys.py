@@ -14,9 +14,9 @@ from typing import Any, Literal
 from sqlalchemy import delete, func, select
 
 from app import clock, database
-from app.accounts import users
 from app.accounts.models import ApiKey
 from app.accounts.principals import ADMIN, SCOPES, SignedIn
+from app.accounts.reauthentication import require_recent
 from app.audit import trail
 from app.errors import AppError, FieldError, Forbidden, NotFound, ValidationFailed
 from app.extensions import db
@@ -55,15 +55,15 @@ def issue(
 ) -> Issued:
     """Make a key for somebody. `networks`: the CIDRs it may be used from, none for anywhere.
 
-    Raises Forbidden for the scope `admin` where there is no role to lend, ValidationFailed for a past expiry,
-    TooManyKeys.
+    Raises ReauthenticationRequired, Forbidden for the scope `admin` where there is no role to lend, ValidationFailed
+    for a past expiry, TooManyKeys.
     """
     # Else it would begin to work on the day on which its owner is made a manager.
     if ADMIN in scopes and person.role == "user":
         raise Forbidden("The scope admin lends a role, and you have none to lend.", field="scopes")
     now = clock.now()
     _check_expiry(expires_at, now)
-    users.get(person.user_id, lock=True)  # of two at once the second counts the first
+    require_recent(person)  # locked: of two at once the second counts the first
     if _count(person.user_id) >= MOST_KEYS:
         raise TooManyKeys()
     public_id = opaque_id("key")
@@ -125,8 +125,9 @@ def rotate(
 ) -> Issued:
     """Give the key a new secret; each earlier one is good for `overlap` at most, and the oldest of many end at once.
 
-    Raises NotFound, ValidationFailed where the new secret would be expired.
+    Raises ReauthenticationRequired, NotFound, ValidationFailed where the new secret would be expired.
     """
+    require_recent(person)
     key = get(person.user_id, public_id, lock=True)
     now = clock.now()
     expiry = key.expires_at if expires_at == "kept" else expires_at

@@ -4,10 +4,23 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock, database
-from app.accounts import devices, guesses, letters, notices, one_time, passwords, petitions, sessions, users
+from app.accounts import (
+    api_keys,
+    devices,
+    factors,
+    guesses,
+    letters,
+    notices,
+    one_time,
+    passwords,
+    petitions,
+    sessions,
+    users,
+)
 from app.accounts.credentials import WrongPassword
 from app.accounts.devices import Device
 from app.accounts.models import User
+from app.accounts.oidc import identities
 from app.accounts.one_time import EMAIL, RESET, VERIFY, InvalidOneTimeToken
 from app.accounts.principals import SignedIn
 from app.accounts.signing_in import at_account
@@ -33,6 +46,8 @@ def reset_password(token: str, password: str, device: Device) -> None:
     password_hash = passwords.hashed(passwords.accepted(password, email=examined.address))
     user, address = one_time.redeem(examined)
     _require(user, address)
+    if not users.is_proven(user):
+        _disown(user)
     user.password_hash = password_hash
     _prove(user)
     one_time.end(user.id)
@@ -83,6 +98,14 @@ def _require(user: User, address: str) -> None:
     """Raises InvalidOneTimeToken where the account has another address by now."""
     if user.email != address:
         raise InvalidOneTimeToken()
+
+
+def _disown(user: User) -> None:
+    """Take every way in away that was there before the address was proven: whoever opened the account first may not
+    be its reader ("pre-hijacking", MSRC 2022)."""
+    identities.forget(user.id)
+    factors.forget(user.id)
+    api_keys.revoke_all(user.id)
 
 
 def _prove(user: User) -> None:

@@ -28,16 +28,17 @@ def guards(user: User) -> bool:
 
     A passkey beside a password that opens everything guards nothing: whoever lost it may remove it.
     """
-    return totp.is_on(user.id) or (is_needed(user.role) and _has_passkey(user))
+    return totp.is_on(user.id) or (is_needed(user.role) and has_passkey(user))
 
 
 def refuse_none_left(user: User) -> None:
     """After one was removed. Raises SecondFactorRequired where who needs one has none left."""
-    if is_needed(user.role) and not totp.is_on(user.id) and not _has_passkey(user):
+    if is_needed(user.role) and not totp.is_on(user.id) and not has_passkey(user):
         raise SecondFactorRequired(
             "Your role asks for a second factor; add another before you remove the last."
         )
 
 
-def _has_passkey(user: User) -> bool:
+def has_passkey(user: User) -> bool:
+    """Whether a passkey opens the account."""
     return bool(db.session.scalar(select(exists().where(Passkey.user_id == user.id))))

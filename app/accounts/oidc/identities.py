@@ -5,11 +5,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import users
+from app.accounts import second_factor
 from app.accounts.models import Identity, User
 from app.accounts.oidc import flows
 from app.accounts.oidc.proving import Person
 from app.accounts.principals import SignedIn
+from app.accounts.reauthentication import require_recent
 from app.audit import trail
 from app.errors import Conflict, NotFound
 from app.extensions import db
@@ -63,16 +64,17 @@ def linked(user_id: int) -> Listing[Identity]:
 
 
 def remove(principal: SignedIn, public_id: str) -> None:
-    """Unlink one. Raises NotFound, or LastWayIn where nothing else opens the account."""
+    """Unlink one. Raises ReauthenticationRequired, NotFound, or LastWayIn where nothing else opens the account."""
     # Locked, so that of the last two removed at once one stays.
-    user = users.get(principal.user_id, lock=True)
+    user = require_recent(principal)
     own = select(Identity).where(Identity.user_id == user.id)
     identity = db.session.scalar(own.where(Identity.public_id == public_id))
     if identity is None:
         raise NotFound()
     issuers = {provider.issuer for provider in current_app.config["OIDC_PROVIDERS"].values()}
     others = own.where(Identity.id != identity.id, Identity.issuer.in_(issuers))
-    if user.password_hash is None and db.session.scalar(others.limit(1)) is None:
+    opens = user.password_hash is not None or second_factor.has_passkey(user)
+    if not opens and db.session.scalar(others.limit(1)) is None:
         raise LastWayIn()
     db.session.delete(identity)
     trail.record("identity.removed", public_id, owner=user.public_id)

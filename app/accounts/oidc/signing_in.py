@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app import addresses
-from app.accounts import guesses, sessions, users
+from app.accounts import guesses, sessions
 from app.accounts.devices import Device
 from app.accounts.guesses import Guessed
 from app.accounts.models import Identity
@@ -13,6 +13,7 @@ from app.accounts.oidc import flows, identities, joining, proving, publishing
 from app.accounts.oidc.flows import Flow, ForeignFlow
 from app.accounts.oidc.proving import Answer, NotProven
 from app.accounts.principals import SignedIn
+from app.accounts.reauthentication import require_recent
 from app.accounts.tokens import TokenPair
 from app.audit import trail
 from app.extensions import db
@@ -66,14 +67,15 @@ def complete(name: str, returned: Returned, device: Device) -> TokenPair:
 def complete_link(name: str, returned: Returned, principal: SignedIn, device: Device) -> Identity:
     """Link the person at the provider to the caller, who must have begun it.
 
-    Raises RateLimited, NotFound, ForeignFlow, NotProven, BadGateway, GatewayTimeout, IdentityTaken.
+    Raises RateLimited, NotFound, ForeignFlow, NotProven, BadGateway, GatewayTimeout, ReauthenticationRequired,
+    IdentityTaken.
     """
     provider = publishing.named(name)
     counted = guesses.count([Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))])
     with _recorded("identity.refused", principal.user):
         flows.redeem(name, returned.flow, principal.user_id)
         person = proving.person(provider, returned.answer, returned.flow, returned.redirect_uri)
-    user = users.get(principal.user_id, lock=True)
+    user = require_recent(principal)
     guesses.give_back(counted, db.session.connection())
     return identities.link(user, person, name)
 

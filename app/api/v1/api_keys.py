@@ -6,6 +6,7 @@ from typing import Any
 from app.accounts import api_keys
 from app.accounts.api_keys import Issued, TooManyKeys
 from app.accounts.models import ApiKey
+from app.accounts.reauthentication import ReauthenticationRequired
 from app.api import pagination
 from app.api.access import current_person, signed_in
 from app.api.blueprint import Blueprint, raises
@@ -35,7 +36,7 @@ _ITS_CALLS = dict.fromkeys(("get_api_key", "patch_api_key", "rotate_api_key", "r
 @blueprint.post("")
 @signed_in
 @holds_secrets
-@raises(TooManyKeys)
+@raises(ReauthenticationRequired, TooManyKeys)
 @leads(201, **_ITS_CALLS)
 @blueprint.arguments(KeyIn)
 @blueprint.response(201, KeyIssued, headers=LOCATION)
@@ -89,6 +90,7 @@ def patch_api_key(changes: dict[str, Any], key_id: str) -> ApiKey:
 @blueprint.post("/<key_id>/rotate", parameters=KEY_ID)
 @signed_in
 @holds_secrets
+@raises(ReauthenticationRequired)
 @blueprint.arguments(Rotation)
 @blueprint.response(200, KeyIssued)
 def rotate_api_key(fields: dict[str, Any], key_id: str) -> Issued:

@@ -13,15 +13,17 @@ from app.accounts.reauthentication import ReauthenticationRequired
 from app.accounts.second_factor import SecondFactorRequired
 from app.accounts.signing_in import InvalidCredentials
 from app.accounts.tokens import TokenPair
-from app.api import pagination
+from app.api import pagination, transport
 from app.api.access import current_person, public, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.credentials import device
+from app.api.csrf import CSRFFailed
 from app.api.leading import leads, with_parameters
 from app.api.pagination import PAGES
 from app.api.specification import path_id
+from app.api.transport import CookieSession
 from app.api.v1.schemas import factors as schemas
-from app.api.v1.schemas.auth import Tokens
+from app.api.v1.schemas.auth import HandedOut
 from app.errors import Conflict, NotFound
 
 blueprint = Blueprint("v1_factors", __name__, url_prefix="", description="Second factors and passkeys.")
@@ -57,15 +59,16 @@ def get_passkey_options() -> dict[str, Any]:
 
 @blueprint.post("/auth/passkey")
 @public
-@raises(InvalidCredentials)
+@raises(InvalidCredentials, CSRFFailed)
 @blueprint.arguments(schemas.PasskeySignIn)
-@blueprint.response(200, Tokens)
-def sign_in_by_passkey(fields: dict[str, Any]) -> TokenPair:
+@blueprint.response(200, HandedOut)
+def sign_in_by_passkey(fields: dict[str, Any]) -> TokenPair | CookieSession:
     """Sign in by passkey.
 
     Begins a session. Nothing else is asked for: the authenticator has verified its user.
     """
-    return passkeys.sign_in(fields["credential"], device())
+    pair = passkeys.sign_in(fields["credential"], device())
+    return transport.handed_out(pair, fields["transport"])
 
 
 @blueprint.get("/users/me/totp")

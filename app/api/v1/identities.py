@@ -4,6 +4,7 @@ from typing import Any
 
 from app.accounts.oidc import identities
 from app.accounts.oidc.identities import LastWayIn
+from app.accounts.reauthentication import ReauthenticationRequired
 from app.api import pagination
 from app.api.access import current_person, signed_in
 from app.api.blueprint import Blueprint, raises
@@ -30,7 +31,7 @@ def list_identities(query: dict[str, Any]) -> tuple[dict[str, Any], dict[str, st
 
 @blueprint.delete("/<identity_id>", parameters=IDENTITY_ID)
 @signed_in
-@raises(LastWayIn)
+@raises(ReauthenticationRequired, LastWayIn)
 @blueprint.response(204)
 def remove_identity(identity_id: str) -> None:
     """Unlink a provider from one's account.

@@ -18,16 +18,18 @@ from app.accounts.oidc.identities import IdentityTaken
 from app.accounts.oidc.joining import NotVouchedFor
 from app.accounts.oidc.proving import Answer, NotProven
 from app.accounts.oidc.signing_in import Began, Returned
+from app.accounts.reauthentication import ReauthenticationRequired
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
-from app.api import browser_secret
+from app.api import browser_secret, transport
 from app.api.access import current_person, public, signed_in
 from app.api.blueprint import Blueprint, raises
 from app.api.credentials import device
 from app.api.specification import path_id
-from app.api.v1.schemas.auth import Tokens
+from app.api.transport import CookieSession
+from app.api.v1.schemas.auth import HandedOut
 from app.api.v1.schemas.identities import IdentityOut
-from app.api.v1.schemas.oidc import CameBack, Completion, Going, ProviderList, SignInStart
+from app.api.v1.schemas.oidc import CameBack, Completion, Going, ProviderList, SignInCompletion, SignInStart
 from app.errors import BadGateway, GatewayTimeout
 from app.web import limits
 
@@ -66,9 +68,9 @@ def begin_sign_in(fields: dict[str, Any], provider: str) -> Began:
 @blueprint.post("/oidc/<provider>/complete", parameters=PROVIDER)
 @public
 @raises(NotProven, ForeignFlow, NotVouchedFor, EmailTaken, RegistrationClosed, BadGateway, GatewayTimeout)
-@blueprint.arguments(Completion)
-@blueprint.response(200, Tokens)
-def complete_sign_in(fields: dict[str, Any], provider: str) -> TokenPair:
+@blueprint.arguments(SignInCompletion)
+@blueprint.response(200, HandedOut)
+def complete_sign_in(fields: dict[str, Any], provider: str) -> TokenPair | CookieSession:
     """Complete a sign-in at a provider.
 
     Takes what stood behind the `#`, once, from the browser that began it (with its cookie). Who is not linked to an
@@ -76,7 +78,8 @@ def complete_sign_in(fields: dict[str, Any], provider: str) -> TokenPair:
     registration allows.
     """
     browser_secret.drop()
-    return signing_in.complete(provider, _returned(provider, fields), device())
+    pair = signing_in.complete(provider, _returned(provider, fields), device())
+    return transport.handed_out(pair, fields["transport"])
 
 
 @blueprint.post("/oidc/<provider>/link", parameters=PROVIDER)
@@ -95,7 +98,7 @@ def begin_link(fields: dict[str, Any], provider: str) -> Began:
 
 @blueprint.post("/oidc/<provider>/link/complete", parameters=PROVIDER)
 @signed_in
-@raises(NotProven, ForeignFlow, IdentityTaken, BadGateway, GatewayTimeout)
+@raises(NotProven, ForeignFlow, ReauthenticationRequired, IdentityTaken, BadGateway, GatewayTimeout)
 @blueprint.arguments(Completion)
 @blueprint.response(200, IdentityOut)
 def complete_link(fields: dict[str, Any], provider: str) -> Identity:

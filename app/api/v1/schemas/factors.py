@@ -6,7 +6,7 @@ from flask import url_for
 from marshmallow import EXCLUDE, Schema, fields, pre_dump, validate
 
 from app.accounts.models import Passkey
-from app.api.fields import Text, Time
+from app.api.fields import Text, Time, Transport
 from app.api.pagination import Href, Items, PageHrefs, PageQuery, PageSchema, chosen_from
 
 _BASE64URL = validate.Regexp(r"^[A-Za-z0-9_-]+=*$", error="Must be base64url.")
@@ -155,6 +155,8 @@ class PasskeyIn(Schema):
 
 class PasskeySignIn(Schema):
     """A sign-in by passkey."""
+
+    transport = Transport()
 
     credential = fields.Nested(
         SignedCredential, required=True, metadata={"example": {**_IDENTITY, "response": _ASSERTION}}

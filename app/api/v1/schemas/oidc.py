@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, pre_dump, validate
 
 from app.accounts.oidc.flows import LIFE
 from app.accounts.oidc.signing_in import Began
-from app.api.fields import Text
+from app.api.fields import Text, Transport
 from app.api.pagination import Href
 from app.errors import FieldError, ValidationFailed
 from config import OIDCProvider
@@ -101,6 +101,12 @@ class Completion(Schema):
     code = _told("4/0AeanS0aVq8Lr2", required=True)
     state = _told("kB1cUe0v3hQm7TzAJd0SKe8f3a2b1cXx", required=True)
     iss = _told("https://accounts.google.com", load_default=None, allow_none=True)
+
+
+class SignInCompletion(Completion):
+    """What stood behind the `#`, and how what it opens is to travel."""
+
+    transport = Transport()
 
 
 class CameBack:
