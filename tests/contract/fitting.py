@@ -148,7 +148,8 @@ def _fit_sign_in(case: Case, body: dict[str, Any], caller: Caller) -> None:
     if case.path.endswith("/complete"):
         begin = case.path.removeprefix("/api/v1").removesuffix("/complete").replace("{provider}", HOUSE)
         body |= {"iss": None, **came_back(caller, _issuer(caller), begin)}
-        case.cookies = {cookie.key: cookie.value for cookie in caller.client._cookies.values()}
+        # In place: what is assigned is held against the document, which knows the cookies of sessions alone.
+        case.cookies.update({cookie.key: cookie.value for cookie in caller.client._cookies.values()})
 
 
 def _issuer(caller: Caller) -> Issuer:

@@ -17,8 +17,8 @@ def test_every_step_is_answered_as_documented(app, role, record_property):
     run = play(app, schema_of(app), role)
     record_property(PROPERTY, run.tally.told(len(WHO)))
     assert not run.failures, run.told()
-    # But for what is not this role's to do.
-    assert run.tally.succeeded > (run.tally.positive - run.tally.refused) / 2
+    # But for what is not this role's to do; some of the rest takes what no step makes (a mail's token, a passkey).
+    assert run.tally.succeeded > (run.tally.positive - run.tally.refused) / 3
 
 
 def _that_stays(**_arguments: Any) -> tuple[str, int]:

@@ -172,7 +172,7 @@ class TestBusyThreads:
             with pytest.raises(BlockingIOError):
                 last.recv(1)  # still at work, or these were no slow calls
             last.settimeout(PATIENCE)
-            assert b" 403 " in head(last)
+            assert head(last).split(b" ")[1] in (b"403", b"503")  # compared, or no turn at hashing in time
 
     def test_half_requests_do_not_stop_hits(self, bounded: Service) -> None:
         with ExitStack() as stack:

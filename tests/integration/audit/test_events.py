@@ -54,7 +54,7 @@ def test_registering_and_signing_in(app: Flask) -> None:
         "session.begun",
         alice.id,
         alice.id,
-        {"new_device": True},
+        {"method": "password", "new_device": True},
     )
     assert begun.request_id
     assert begun.request_id.startswith("req_")
@@ -69,8 +69,8 @@ def test_refusals_are_recorded_though_nothing_else_is(app: Flask, alice: Caller)
     passwords = {"current_password": "not the password", "new_password": f"{PASSWORD} 2"}
     assert alice.put("/users/me/password", json=passwords).status_code == 403
     assert told(app, since) == [
-        ("session.refused", "failure", None, alice.id, alice.id, None),
-        ("session.refused", "failure", None, None, None, None),
+        ("session.refused", "failure", None, alice.id, alice.id, {"method": "password"}),
+        ("session.refused", "failure", None, None, None, {"method": "password"}),
         ("password.refused", "failure", alice.id, alice.id, alice.id, None),
     ]
 

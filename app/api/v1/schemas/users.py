@@ -93,7 +93,7 @@ class UserListQuery(PageQuery):
 class AccountPatch(Editable):
     """What an admin changes in an account (RFC 7396)."""
 
-    READ_ONLY = frozenset({"id", "email", "name", "created_at", "updated_at", "_links"})
+    READ_ONLY = frozenset({"id", "email", "email_verified_at", "name", "created_at", "updated_at", "_links"})
 
     role = fields.String(validate=validate.OneOf(ROLES), metadata={"example": "manager"})
     status = fields.String(
