@@ -34,6 +34,19 @@ def test_a_batch_may_have_4_mib(proxy):
     assert_one_shape(answer, 413, "PAYLOAD_TOO_LARGE")
 
 
+def test_a_picture_may_have_2_mib_and_what_is_around_it(proxy):
+    head = (
+        f"PUT {API}/users/me/avatar HTTP/1.1\nContent-Type: multipart/form-data; boundary=x\nContent-Length: "
+    )
+    most = 2 * 1024 * 1024 + 16 * 1024
+    with proxy.connect() as connection:
+        answer = call(connection, f"{head}{most}", b" " * most)
+    assert_one_shape(answer, 401, "AUTH_REQUIRED")
+    with proxy.connect() as connection:
+        answer = call(connection, f"{head}{most + 1}")
+    assert_one_shape(answer, 413, "PAYLOAD_TOO_LARGE")
+
+
 def test_a_body_at_the_limit_reaches_the_application(proxy):
     with proxy.connect() as connection:
         head = f"POST {API}/auth/login HTTP/1.1\nContent-Type: application/json\nContent-Length: {LIMIT}"
