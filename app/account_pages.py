@@ -4,21 +4,50 @@ A page asks before it does anything, so that a scanner which opens the link does
 fragment, which only the page's script reads; it is sent to the API in a body.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, request, send_from_directory
+from flask import Blueprint, Flask, Response, render_template, request, send_from_directory
 
+from app.accounts import passwords
 from app.errors import NotFound
 
-blueprint = Blueprint("account_pages", __name__, url_prefix="/account")
-
 FOLDER = Path(__file__).resolve().parent / "static" / "account"
-PAGES = ("verify", "reset", "email")
 FILES = ("page.js", "page.css")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+blueprint = Blueprint("account_pages", __name__, url_prefix="/account", template_folder=FOLDER)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page tells and asks, and the call of the API that its button makes."""
+
+    title: str
+    call: str
+    notice: str
+    button: str = "Confirm"
+    asks_password: bool = False
+
+
+PAGES = {
+    "verify": Page(
+        "Confirm your e-mail address", "/auth/verify", "This confirms that you read what is sent to it."
+    ),
+    "email": Page(
+        "Confirm your new e-mail address", "/auth/email/confirm", "From then on you sign in with it."
+    ),
+    "reset": Page(
+        "Choose a new password",
+        "/auth/password/reset",
+        "All your devices will be signed out.",
+        "Set the password",
+        asks_password=True,
+    ),
+}
 
 
 def init_app(app: Flask) -> None:
@@ -28,9 +57,14 @@ def init_app(app: Flask) -> None:
 @blueprint.get("/<name>")
 def page(name: str) -> Response:
     """One of the pages, or a file that they load."""
-    if name not in PAGES + FILES:
+    if name in FILES:
+        response = send_from_directory(FOLDER, name, conditional=False)
+    elif name in PAGES:
+        bounds = {"shortest": passwords.shortest(), "longest": passwords.LONGEST}
+        response = Response(render_template("account.html", page=PAGES[name], **bounds), mimetype="text/html")
+        response.add_etag()
+    else:
         raise NotFound()
-    response = send_from_directory(FOLDER, f"{name}.html" if name in PAGES else name, conditional=False)
     response.make_conditional(request)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Cache-Control"] = "no-cache"

@@ -36,15 +36,18 @@ def accepted(password: str, *, email: str, field: str = "password") -> str:
     "context" (made of the address, the product's name or the host's).
     """
     normal = unicodedata.normalize("NFKC", password)
-    composed = current_app.config["PASSWORD_RULES"] == "composition"
-    shortest = SHORTEST_COMPOSED if composed else SHORTEST
-    if not shortest <= len(normal) <= LONGEST:
-        raise _refused(field, "length", f"A password has {shortest} to {LONGEST} characters.")
-    if composed and not _is_composed(normal):
+    if not shortest() <= len(normal) <= LONGEST:
+        raise _refused(field, "length", f"A password has {shortest()} to {LONGEST} characters.")
+    if _asks_composition() and not _is_composed(normal):
         raise _refused(field, "composition")
     if reason := strength.weakness(_folded(normal), _context(email)):
         raise _refused(field, reason)
     return normal
+
+
+def shortest() -> int:
+    """The fewest characters of a new password here."""
+    return SHORTEST_COMPOSED if _asks_composition() else SHORTEST
 
 
 def hashed(password: str) -> str:
@@ -85,6 +88,10 @@ def renewed(password: str, password_hash: str) -> str | None:
 def _refused(field: str, reason: str, message: str | None = None) -> ValidationFailed:
     told = message or _MESSAGES[reason]
     return ValidationFailed(told, field=field, details=[FieldError(field, told)], reason=reason)
+
+
+def _asks_composition() -> bool:
+    return bool(current_app.config["PASSWORD_RULES"] == "composition")
 
 
 def _is_composed(password: str) -> bool:

@@ -1,6 +1,5 @@
 """/auth/providers and /auth/oidc: signing in at an OpenID provider, and whom that makes an account."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -11,22 +10,10 @@ from werkzeug.test import TestResponse
 from app import database
 from app.accounts.oidc import flows
 from tests.conftest import PASSWORD, Caller
-from tests.issuer import Issuer, came_back, issuing, lend
+from tests.issuer import Issuer, came_back, lend
 from tests.making import let_pass
 
 COMPLETE = "/auth/oidc/house/complete"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Issuer]:
-    with issuing() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def issuer(running: Issuer, app: Flask) -> Issuer:
-    lend(app, running)
-    return running
 
 
 def signed_in(caller: Caller, issuer: Issuer) -> TestResponse:

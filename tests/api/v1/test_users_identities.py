@@ -1,8 +1,5 @@
 """/users/me/identities, and how one gets there."""
 
-from collections.abc import Iterator
-
-import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -10,21 +7,9 @@ from app import database
 from app.accounts.models import Identity
 from app.audit.models import AuditEvent
 from tests.conftest import Caller
-from tests.issuer import Issuer, came_back, issuing, lend, linked
+from tests.issuer import Issuer, came_back, linked
 
 LINK = "/auth/oidc/house/link"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Issuer]:
-    with issuing() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def issuer(running: Issuer, app: Flask) -> Issuer:
-    lend(app, running)
-    return running
 
 
 def signed_up(app: Flask, issuer: Issuer) -> Caller:
