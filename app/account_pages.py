@@ -30,7 +30,8 @@ class Page:
     call: str
     notice: str
     button: str = "Confirm"
-    asks_password: bool = False
+    sets_password: bool = False
+    """Or asks for the one that is."""
 
 
 PAGES = {
@@ -45,7 +46,7 @@ PAGES = {
         "/auth/password/reset",
         "All your devices will be signed out.",
         "Set the password",
-        asks_password=True,
+        sets_password=True,
     ),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 
 from app import clock, database
 from app.accounts import sessions, users
@@ -68,7 +68,7 @@ def change(user_id: int, changes: Mapping[str, str], precondition: Precondition 
 
     Raises NotFound, PreconditionFailed, LastAdmin.
     """
-    is_last = is_last_admin(user_id)
+    is_last = hold(user_id).is_last_admin
     user = users.get(user_id, lock=True)
     precondition.check(user.version, user.updated_at)
     role, status = changes.get("role", user.role), changes.get("status", user.status)
@@ -88,16 +88,28 @@ def change(user_id: int, changes: Mapping[str, str], precondition: Precondition 
     return user
 
 
-def is_last_admin(user_id: int) -> bool:
-    """Whether this account is the one that can still administer. Holds it and all admins until the transaction ends.
+@dataclass(frozen=True)
+class Held:
+    """What was held of an account: whether it is the one that can still administer."""
+
+    is_last_admin: bool
+
+
+def hold(user_id: int, other: ColumnElement[bool] | None = None) -> Held:
+    """Hold an account, and where it is an admin's all admins, until the transaction ends; `other` as well.
 
     So that of two who remove each other at the same time the second one sees that there is nobody else: a condition
-    in the statement itself would see what was before either. All wait in one order, that of the ids.
+    in the statement itself would see what was before either. All wait in one order, that of the ids, and for none who
+    only refers to the row (a link that is made).
     """
     is_admin = (User.role == "admin") & (User.status == "active")
-    rows = select(User.id, User.role, User.status).where(or_(User.id == user_id, is_admin))
-    held = db.session.execute(rows.order_by(User.id).with_for_update()).all()
-    return {row.id for row in held if (row.role, row.status) == ("admin", "active")} == {user_id}
+    concerned = exists().where(is_admin, User.id == user_id).correlate(None)
+    rows = select(User.id, User.role, User.status).where(
+        or_(User.id == user_id, is_admin & concerned, *([] if other is None else [other]))
+    )
+    held = db.session.execute(rows.order_by(User.id).with_for_update(key_share=True)).all()
+    admins = {row.id for row in held if (row.role, row.status) == ("admin", "active")}
+    return Held(user_id in admins and len(admins) == 1)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

@@ -73,6 +73,7 @@ def issue(
         user_id=person.user_id,
         name=name,
         scopes=[scope for scope in SCOPES if scope in scopes],
+        two_factors=person.two_factors,
         networks=list(networks),
         secret_hash=hash_of(text),
         retired={},
@@ -107,8 +108,10 @@ def edit(
 ) -> ApiKey:
     """Change `name` or `networks`: never what the key may do, since others have its secret already.
 
-    Raises NotFound, PreconditionFailed.
+    Raises NotFound, PreconditionFailed, and ReauthenticationRequired for other networks.
     """
+    if "networks" in changes:
+        require_recent(person)
     key = get(person.user_id, public_id, lock=True)
     precondition.check(key.version, key.updated_at)
     changed = sorted(name for name, value in changes.items() if getattr(key, name) != value)
@@ -138,6 +141,7 @@ def rotate(
     alive = [(kept, end.isoformat()) for kept, end in overlapping.items() if end > now]
     text = _new_text(public_id)
     key.retired = dict(alive[-_MOST_RETIRED:])
+    key.two_factors = person.two_factors
     key.secret_hash, key.expires_at = hash_of(text), expiry
     _touch(key)
     told = {"overlap_seconds": int(overlap.total_seconds()), "expires_at": _told(expiry)}

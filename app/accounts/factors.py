@@ -4,11 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import segno
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
-from app.accounts import guesses, reauthentication, recovery_codes, second_factor, sessions, totp, users
+from app.accounts import (
+    guesses,
+    passkeys,
+    reauthentication,
+    recovery_codes,
+    second_factor,
+    sessions,
+    totp,
+    users,
+)
 from app.accounts.devices import Device
-from app.accounts.models import Passkey, Totp, User
+from app.accounts.models import Totp, User
 from app.accounts.one_time_codes import WrongCode
 from app.accounts.principals import SignedIn
 from app.accounts.reauthentication import require_recent
@@ -60,10 +69,11 @@ def enrol(principal: SignedIn) -> Enrolment:
 def confirm(principal: SignedIn, code: str, device: Device) -> list[str]:
     """Switch one-time codes on by the first of them; return the recovery codes, which are shown this once.
 
-    From here on this session is one of two factors. Raises RateLimited before anything is compared, WrongCode after.
+    From here on this session is one of two factors. Raises RateLimited before anything is compared, then
+    ReauthenticationRequired (the secret may have been asked for long ago, by somebody else) or WrongCode.
     """
     counted = reauthentication.count_guess(principal, device)
-    user = users.get(principal.user_id, lock=True)
+    user = require_recent(principal)
     if not totp.confirm(user, code):
         trail.record("totp.enabled", principal.user, owner=principal.user, failed=True)
         raise WrongCode(field="code")
@@ -98,7 +108,7 @@ def forget(user_id: int) -> None:
     """Delete all of the user's factors, passkeys included: of an account that is closed, say."""
     totp.remove(user_id)
     recovery_codes.remove(user_id)
-    db.session.execute(delete(Passkey).where(Passkey.user_id == user_id))
+    passkeys.forget(user_id)
 
 
 def reset(email: str) -> str:

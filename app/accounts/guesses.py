@@ -7,8 +7,8 @@ is refused (ASVS 5.0 6.3.1).
 import hashlib
 import hmac
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,8 @@ from sqlalchemy import Connection, case, delete, select, update
 
 from app import clock, database
 from app.accounts.models import Guess
-from app.errors import RateLimited
+from app.errors import RateLimited, Unavailable
+from app.extensions import db
 
 REFUSED = Counter(
     "slugline_refused_guesses", "Guesses refused uncompared, by the setting that bounds them", ["rates"]
@@ -66,6 +67,32 @@ def count(guesses: Sequence[Guessed]) -> Counted:
 def has_room(guess: Guessed, within: Connection) -> bool:
     """Count one in the transaction of `within`, where there is room for one; for what is no secret."""
     return not current_app.config[guess.rates] or _count(within, guess, clock.now()) is not None
+
+
+@contextmanager
+def counting(guesses: Sequence[Guessed]) -> Iterator[None]:
+    """Count a guess that is compared within; give it back where it is right, and where nothing was compared because
+    too many others were at it. Raises RateLimited as `count` does."""
+    counted = count(guesses)
+    with kept_unless_busy(counted):
+        yield
+    give_back(counted)
+
+
+@contextmanager
+def kept_unless_busy(counted: Counted) -> Iterator[None]:
+    """Give a counted guess back where it was never compared (503): a rush is no reason to lock anybody out."""
+    try:
+        yield
+    except Unavailable:
+        give_back(counted)
+        raise
+
+
+def forget(guesses: Sequence[Guessed]) -> None:
+    """Begin these counts anew, in the session's transaction."""
+    keys = [guess.key for guess in guesses]
+    db.session.execute(delete(Guess).where(Guess.key.in_(keys)))
 
 
 def give_back(counted: Counted, within: Connection | None = None) -> None:

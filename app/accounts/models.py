@@ -123,6 +123,8 @@ class ApiKey(Base):
     user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"))
     name: Mapped[str] = mapped_column(String(100))
     scopes: Mapped[list[str]] = mapped_column(JSON)
+    two_factors: Mapped[bool] = mapped_column(default=False)
+    """Whether it was made in a session of two factors: without, it lends no role that asks for them."""
     networks: Mapped[list[str]] = mapped_column(JSON)
     """Where it may be used from, as CIDRs; empty for anywhere."""
     secret_hash: Mapped[str] = mapped_column(String(64))

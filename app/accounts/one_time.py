@@ -40,6 +40,9 @@ class Examined:
     token_hash: str
     address: str
     """Whose reader it speaks for."""
+    user_id: int
+    user: str
+    """Its public id."""
     counted: Counted
 
 
@@ -67,16 +70,20 @@ def examine(token: str, purpose: str, device: Device) -> Examined:
     """
     tries = [Guessed("GUESSES_ONE_TIME", (addresses.counted(device.address),))]
     counted, token_hash = guesses.count(tries), _hash(token)
-    good = select(OneTimeToken.address).where(
-        OneTimeToken.token_hash == token_hash,
-        OneTimeToken.purpose == purpose,
-        OneTimeToken.expires_at > clock.now(),
+    good = (
+        select(OneTimeToken.address, User.id, User.public_id)
+        .join(User, User.id == OneTimeToken.user_id)
+        .where(
+            OneTimeToken.token_hash == token_hash,
+            OneTimeToken.purpose == purpose,
+            OneTimeToken.expires_at > clock.now(),
+        )
     )
     with database.reading() as connection:
-        address = connection.scalar(good)
-    if address is None:
+        found = connection.execute(good).first()
+    if found is None:
         raise InvalidOneTimeToken()
-    return Examined(purpose, token_hash, address, counted)
+    return Examined(purpose, token_hash, *found, counted)
 
 
 def redeem(examined: Examined) -> tuple[User, str]:

@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import ceremonies, challenges, second_factor, sessions, users
+from app.accounts import ceremonies, challenges, second_factor, sessions, ways_in
 from app.accounts.devices import Device
 from app.accounts.models import Passkey, User
 from app.accounts.principals import SignedIn
@@ -14,7 +14,7 @@ from app.accounts.reauthentication import require_recent
 from app.accounts.signing_in import InvalidCredentials, refused
 from app.accounts.tokens import TokenPair
 from app.audit import trail
-from app.errors import Conflict, FieldError, NotFound, ValidationFailed
+from app.errors import AppError, Conflict, FieldError, NotFound, ValidationFailed
 from app.extensions import db
 from app.ids import opaque_id
 from app.keyset import Key, Listing
@@ -35,8 +35,8 @@ def options_to_add(principal: SignedIn) -> dict[str, Any]:
 def add(principal: SignedIn, name: str, credential: dict[str, Any]) -> Passkey:
     """Add the passkey that a browser made; from here on this session is one of two factors.
 
-    That the caller has just shown who he is was asked before the challenge was made, which is bound to this session.
-    Raises ValidationFailed, or Conflict for one that is known or one too many.
+    Raises ReauthenticationRequired, whatever was so when the challenge was made; ValidationFailed, or Conflict for
+    one that is known or one too many.
     """
     try:
         challenge = ceremonies.challenge_of(credential)
@@ -46,7 +46,7 @@ def add(principal: SignedIn, name: str, credential: dict[str, Any]) -> Passkey:
         raise ValidationFailed.of(
             [FieldError("credential", "It does not answer a challenge of ours.")]
         ) from None
-    user = users.get(principal.user_id, lock=True)
+    user = require_recent(principal)
     if (db.session.scalar(select(func.count()).where(Passkey.user_id == user.id)) or 0) >= MOST:
         raise Conflict(f"A person has at most {MOST} passkeys; remove one first.")
     passkey = Passkey(
@@ -75,13 +75,20 @@ def owned(user_id: int) -> Listing[Passkey]:
 
 
 def remove(principal: SignedIn, public_id: str) -> None:
-    """Remove one. Raises ReauthenticationRequired, NotFound, or SecondFactorRequired for the last that is needed."""
+    """Remove one. Raises ReauthenticationRequired, NotFound, SecondFactorRequired for the last that is needed, or
+    LastWayIn."""
     user = require_recent(principal)
     own = delete(Passkey).where(Passkey.user_id == user.id, Passkey.public_id == public_id)
     if db.session.execute(own.returning(Passkey.id)).first() is None:
         raise NotFound()
     second_factor.refuse_none_left(user)
+    ways_in.refuse_none_left(user)
     trail.record("passkey.removed", public_id, owner=principal.user)
+
+
+def forget(user_id: int) -> None:
+    """Delete all of the user's."""
+    db.session.execute(delete(Passkey).where(Passkey.user_id == user_id))
 
 
 def options_to_sign_in() -> dict[str, Any]:
@@ -130,6 +137,7 @@ def _use(passkey: Passkey, count: int) -> bool:
     return db.session.execute(statement).first() is not None
 
 
-def _refused(user: User | None) -> InvalidCredentials:
+def _refused(user: User | None) -> AppError:
+    """What belongs to nobody is not recorded: anybody could fill the log with it."""
     why = InvalidCredentials("The passkey does not open an account here.")
-    return refused(user.public_id if user else None, "passkey", why)
+    return refused(user.public_id, "passkey", why) if user else why

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app import addresses, clock, database
+from app.accounts import second_factor
 from app.accounts.api_keys import earlier_secrets, hash_of
 from app.accounts.models import ApiKey, User
 from app.accounts.principals import ADMIN, Principal
@@ -34,7 +35,7 @@ _NOBODYS = "0" * 64
 _noting = threading.Lock()
 # Made once: it is asked at every call.
 _COLUMNS: tuple[Any, ...] = (
-    *(ApiKey.id, ApiKey.public_id, ApiKey.user_id, ApiKey.scopes, ApiKey.networks),
+    *(ApiKey.id, ApiKey.public_id, ApiKey.user_id, ApiKey.scopes, ApiKey.two_factors, ApiKey.networks),
     *(ApiKey.secret_hash, ApiKey.retired, ApiKey.expires_at, ApiKey.last_used_at, ApiKey.refused_at),
     *(User.public_id.label("user"), User.role),
 )
@@ -68,7 +69,8 @@ def authenticate(text: str, address: str) -> Principal:
         raise ForeignAddress()
     _note_use(found, now)
     scopes = frozenset(found.scopes)
-    role = found.role if ADMIN in scopes else "user"
+    lends = ADMIN in scopes and (found.two_factors or not second_factor.is_needed(found.role))
+    role = found.role if lends else "user"
     return Principal(found.user_id, found.user, role, found.public_id, scopes=scopes, owner_role=found.role)
 
 

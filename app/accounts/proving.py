@@ -1,44 +1,47 @@
 """Proving that one reads what is sent to an address: verifying it, changing it, setting a forgotten password."""
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app import clock, database
+from app import clock
 from app.accounts import (
     api_keys,
     devices,
-    factors,
     guesses,
     letters,
     notices,
     one_time,
+    passkeys,
     passwords,
     petitions,
+    second_factor,
     sessions,
+    signing_in,
     users,
 )
-from app.accounts.credentials import WrongPassword
+from app.accounts.comparing import compare
 from app.accounts.devices import Device
 from app.accounts.models import User
 from app.accounts.oidc import identities
 from app.accounts.one_time import EMAIL, RESET, VERIFY, InvalidOneTimeToken
 from app.accounts.principals import SignedIn
-from app.accounts.signing_in import at_account
+from app.accounts.reauthentication import require_factors
 from app.accounts.users import EmailTaken
 from app.audit import trail
 from app.extensions import db
 
 
-def verify(token: str, device: Device) -> None:
-    """Take the address of an account for proven. Raises RateLimited or InvalidOneTimeToken."""
-    user, address = one_time.redeem(one_time.examine(token, VERIFY, device))
+def verify(token: str, password: str | None, device: Device) -> None:
+    """Take the address of an account for proven. Raises RateLimited, InvalidOneTimeToken or WrongPassword."""
+    user, address = _redeemed(token, VERIFY, password, device)
     _require(user, address)
     _prove(user)
     trail.record("email.verified", user.public_id, owner=user.public_id, actor=user.public_id)
 
 
 def reset_password(token: str, password: str, device: Device) -> None:
-    """Set a new password, which proves the address too; ends all sessions, forgets all devices.
+    """Set a new password, which proves the address too; ends all sessions, forgets all devices but this one.
+
+    A second factor stays: who reads the mail has shown one thing, not two.
 
     Raises ValidationFailed, RateLimited or InvalidOneTimeToken.
     """
@@ -52,8 +55,7 @@ def reset_password(token: str, password: str, device: Device) -> None:
     _prove(user)
     one_time.end(user.id)
     sessions.end_all(user.id)
-    # One of them may be the thief's, whose next sign-in is worth a notice.
-    devices.forget(user.id)
+    _begin_anew(user, device)
     notices.tell(user.public_id, address, letters.password_changed())
     trail.record("password.reset", user.public_id, owner=user.public_id, actor=user.public_id)
 
@@ -61,27 +63,22 @@ def reset_password(token: str, password: str, device: Device) -> None:
 def request_change(principal: SignedIn, email: str, password: str, device: Device) -> None:
     """Ask for another address; it is proven before it counts (`confirm_change`), and the old one is told.
 
-    Raises ValidationFailed, RateLimited, WrongPassword or MailOff.
+    Raises ValidationFailed, RateLimited, WrongPassword, MailOff, or ReauthenticationRequired where the password alone
+    does not open the account.
     """
     address = users.checked_email(email)
-    with database.reading() as connection:
-        query = select(User.email_key, User.password_hash).where(User.id == principal.user_id)
-        user = connection.execute(query).one()
-    whose = (user.email_key or "", principal.user_id, principal.user)
-    counted = guesses.count(at_account(*whose, device))
-    if not passwords.matches(password, user.password_hash):
-        raise WrongPassword(field="password")
-    guesses.give_back(counted)
+    compare(principal.user_id, principal.user, password, device)
     petitions.change_email(principal.user, address, device)
+    require_factors(principal)
     trail.record("email.change_requested", principal.user, owner=principal.user)
 
 
-def confirm_change(token: str, device: Device) -> None:
+def confirm_change(token: str, password: str | None, device: Device) -> None:
     """Give the account the address that the token was sent to.
 
-    Raises RateLimited, InvalidOneTimeToken, or EmailTaken where another account got it meanwhile.
+    Raises RateLimited, InvalidOneTimeToken, WrongPassword, or EmailTaken where another account got it meanwhile.
     """
-    user, address = one_time.redeem(one_time.examine(token, EMAIL, device))
+    user, address = _redeemed(token, EMAIL, password, device)
     old = user.email
     try:
         with db.session.begin_nested():
@@ -94,6 +91,17 @@ def confirm_change(token: str, device: Device) -> None:
     trail.record("email.changed", user.public_id, owner=user.public_id, actor=user.public_id)
 
 
+def _redeemed(token: str, purpose: str, password: str | None, device: Device) -> tuple[User, str]:
+    """Use the token up, for who knows the account's password as well.
+
+    Else a stranger who finds "confirm your address" in his mail would prove it for whoever opened an account with it
+    ("pre-hijacking"); who reads the mail and has no password sets one by `reset_password`.
+    """
+    examined = one_time.examine(token, purpose, device)
+    compare(examined.user_id, examined.user, password, device)
+    return one_time.redeem(examined)
+
+
 def _require(user: User, address: str) -> None:
     """Raises InvalidOneTimeToken where the account has another address by now."""
     if user.email != address:
@@ -101,11 +109,24 @@ def _require(user: User, address: str) -> None:
 
 
 def _disown(user: User) -> None:
-    """Take every way in away that was there before the address was proven: whoever opened the account first may not
-    be its reader ("pre-hijacking", MSRC 2022)."""
+    """Take the ways in away that were there before anybody proved the address: whoever opened the account may not be
+    its reader ("pre-hijacking", Sudhodanan and Paverd 2022).
+
+    One-time codes open nothing, and stay. Passkeys too of who has to have a second factor: a mailbox is none.
+    """
     identities.forget(user.id)
-    factors.forget(user.id)
     api_keys.revoke_all(user.id)
+    if not second_factor.is_needed(user.role):
+        passkeys.forget(user.id)
+
+
+def _begin_anew(user: User, device: Device) -> None:
+    """What was counted of strangers' guesses is over, and this device alone is known: one of the others may be the
+    thief's, whose next sign-in is worth a notice."""
+    key, own = user.email_key or "", device.fingerprint(user.public_id)
+    guesses.forget([*signing_in.counts(key), *signing_in.counts(key, own)])
+    devices.forget(user.id)
+    devices.remember(user.id, user.public_id, device)
 
 
 def _prove(user: User) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app import clock, database
 from app.accounts import guesses, one_time_codes, passwords, second_factor, sessions, signing_in, totp, users
-from app.accounts.credentials import WrongPassword
+from app.accounts.comparing import WrongPassword
 from app.accounts.devices import Device
 from app.accounts.guesses import Counted
 from app.accounts.models import User
@@ -34,9 +34,16 @@ class ReauthenticationRequired(Forbidden):
 
 def require_recent(principal: SignedIn) -> User:
     """The caller's account, locked, if he has just shown who he is. Raises ReauthenticationRequired."""
+    if principal.proven_at <= clock.now() - RECENT:
+        raise ReauthenticationRequired()
+    return require_factors(principal)
+
+
+def require_factors(principal: SignedIn) -> User:
+    """The caller's account, locked, if his session has all the factors that the account asks for: what the password
+    alone does not open it does not change. Raises ReauthenticationRequired."""
     user = users.get(principal.user_id, lock=True)
-    is_recent = principal.proven_at > clock.now() - RECENT
-    if not is_recent or (second_factor.guards(user) and not principal.two_factors):
+    if second_factor.guards(user) and not principal.two_factors:
         raise ReauthenticationRequired()
     return user
 
@@ -50,8 +57,9 @@ def prove(principal: SignedIn, password: str | None, otp: str | None, device: De
     counted = count_guess(principal, device)
     with database.reading() as connection:
         compared = connection.scalar(select(User.password_hash).where(User.id == principal.user_id))
-    if compared and not passwords.matches(password or "", compared):
-        raise _refused(principal, WrongPassword(field="password"))
+    with guesses.kept_unless_busy(counted):
+        if compared and not passwords.matches(password or "", compared):
+            raise _refused(principal, WrongPassword(field="password"))
     user = users.get(principal.user_id, lock=True)
     if user.password_hash != compared:  # changed while it was compared
         raise _refused(principal, WrongPassword(field="password"))

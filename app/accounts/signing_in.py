@@ -46,13 +46,14 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
         user_id, public_id = connection.execute(query).first() or (0, "")
     by_address = Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))
     counted = guesses.count([by_address, *at_account(key, user_id, public_id, device)])
-    user = _proven(key, password)
+    with guesses.kept_unless_busy(counted):
+        user = _proven(key, password)
     asks = totp.is_on(user.id)
     method = _method_of(user, otp) if asks and otp else "password"
     # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
     guesses.give_back(counted, db.session.connection())
     if asks and not otp:  # who brings no code has guessed at none
-        raise OtpRequired()
+        raise refused(user.public_id, "otp", OtpRequired())
     if not current_app.config["EMAIL_VERIFICATION"]:
         user.awaits_verification = False  # it is in use from here on
     if user.awaits_verification:
@@ -108,11 +109,16 @@ def at_account(key: str, user_id: int, user: str, device: Device) -> list[Guesse
     `key` is the account's `email_key`. Strangers share the counts. A device that the user signed in from before has
     its own, so that no stranger can lock the owner out (ADR 21).
     """
-    parts = ("password", key, devices.known(user_id, user, device) or "")
+    return counts(key, devices.known(user_id, user, device) or "")
+
+
+def counts(key: str, vouched_by: str = "") -> list[Guessed]:
+    """Those of strangers, or of the device with this fingerprint."""
+    parts = ("password", key, vouched_by)
     return [Guessed("GUESSES_ACCOUNT", parts), Guessed("GUESSES_ACCOUNT_DAY", parts)]
 
 
-def refused(user: str | None, method: str, why: InvalidCredentials | None = None) -> InvalidCredentials:
-    """Record that somebody was not let in as this user; return what to raise."""
+def refused(user: str | None, method: str, why: AppError | None = None) -> AppError:
+    """Record that somebody was not let in as this user, for want of `method`; return what to raise."""
     trail.record("session.refused", user, owner=user, failed=True, after={"method": method})
     return why or InvalidCredentials()

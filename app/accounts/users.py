@@ -111,6 +111,15 @@ def get(user_id: int, *, lock: bool = False) -> User:
     return user
 
 
+def email_of(user_id: int) -> str:
+    """The address of an account that is not closed. Begins no write transaction. Raises NotFound."""
+    with database.reading() as connection:
+        found = connection.scalar(select(User.email).where(User.id == user_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
 def by_email(email: str) -> int:
     """The internal id of the account with this address, however it is spelt. Raises NotFound."""
     with database.reading() as connection:

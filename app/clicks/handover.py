@@ -9,6 +9,8 @@ from sqlalchemy import Table, select
 from app.accounts import administration
 from app.accounts.administration import LastAdmin
 from app.accounts.models import User
+from app.accounts.principals import SignedIn
+from app.accounts.reauthentication import require_recent
 from app.audit import trail
 from app.clicks import owners
 from app.clicks.bulk import move_all
@@ -31,13 +33,19 @@ def close_account(user_id: int, precondition: Precondition = NONE, *, links_to: 
     closing.close_account(user_id, precondition)
 
 
+def close_own_account(principal: SignedIn, precondition: Precondition = NONE) -> None:
+    """Close the account of who asks. Raises ReauthenticationRequired, PreconditionFailed, LastAdmin."""
+    administration.hold(principal.user_id)
+    require_recent(principal)
+    closing.close_account(principal.user_id, precondition)
+
+
 def _hand_over(user_id: int, to: str) -> None:
-    # First of all, as in closing: who closes several accounts waits for the others in one order.
-    if administration.is_last_admin(user_id):
+    # The heir is held, so that his account is not closed at the same time: the links would outlive it.
+    if administration.hold(user_id, User.public_id == to).is_last_admin:
         raise LastAdmin()
-    # Held, so that this account is not closed at the same time: its links would outlive it.
     query = select(User).where(User.public_id == to, User.status == "active", User.id != user_id)
-    heir = db.session.scalar(query.with_for_update(read=True))
+    heir = db.session.scalar(query)
     if heir is None:
         message = "There is no other active account with this id."
         raise ValidationFailed.of([FieldError("links_to", message)])

@@ -76,7 +76,7 @@ def hand_over(user_id: int, heir_id: int) -> int:
 
 def _close(user_id: int, now: datetime, precondition: Precondition) -> User:
     # The user first: a link that is being made holds this row, and so is there when the links are erased.
-    is_last = administration.is_last_admin(user_id)
+    is_last = administration.hold(user_id).is_last_admin
     user = users.get(user_id, lock=True)
     precondition.check(user.version, user.updated_at)
     if is_last:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from app import addresses, database
 from app.accounts import guesses, passwords
-from app.accounts.credentials import WrongPassword
+from app.accounts.comparing import WrongPassword
 from app.accounts.guesses import Guessed
 from app.links.models import Link
 from app.links.resolve import Resolved

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("user_id", BigId, sa.ForeignKey("users.id"), nullable=False),
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("scopes", sa.JSON, nullable=False),
+        sa.Column("two_factors", sa.Boolean, nullable=False),
         sa.Column("networks", sa.JSON, nullable=False),
         sa.Column("secret_hash", sa.String(64), nullable=False),
         sa.Column("retired", sa.JSON, nullable=False),

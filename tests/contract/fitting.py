@@ -9,7 +9,7 @@ from typing import Any
 from schemathesis import Case
 from schemathesis.transport.serialization import Binary
 
-from app.accounts.one_time import EMAIL
+from app.accounts.one_time import EMAIL, RESET
 from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller
 from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
@@ -120,9 +120,10 @@ def _fit_credentials(body: dict[str, Any], caller: Caller, path: str) -> None:
     if path.endswith("/login"):
         body |= {"email": caller.email, "password": PASSWORD}
     if purpose := PURPOSES.get(path.removeprefix("/api/v1")):
-        body["token"] = issued(
-            caller, purpose, f"new{next(_numbers)}@example.org" if purpose == EMAIL else None
-        )
+        address = f"new{next(_numbers)}@example.org" if purpose == EMAIL else None
+        body["token"] = issued(caller, purpose, address)
+        if purpose != RESET:
+            body["password"] = PASSWORD
     if path.endswith("/me/email"):
         body["password"] = PASSWORD
     if "current_password" in body:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.accounts.one_time import EMAIL, RESET
+from app.accounts.one_time import EMAIL
 from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.factors import add_passkey, code, passkey_options, start_totp, with_totp
@@ -161,7 +161,7 @@ class Stage:
         number = next(self._numbers)
         if purpose := PURPOSES.get(route.removeprefix("POST ")):
             token = issued(caller, purpose, f"new{number}@example.net" if purpose == EMAIL else None)
-            return {"token": token, **({"password": PASSWORD} if purpose == RESET else {})}
+            return {"token": token, "password": PASSWORD}
         if made := self._proof(route, caller):
             return made
         if route.startswith("POST /auth/oidc"):

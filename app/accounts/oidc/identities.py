@@ -1,11 +1,10 @@
 """Identities: who a user is at the providers. An issuer's subject is one user's alone."""
 
-from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import second_factor
+from app.accounts import ways_in
 from app.accounts.models import Identity, User
 from app.accounts.oidc import flows
 from app.accounts.oidc.proving import Person
@@ -20,10 +19,6 @@ from app.keyset import Key, Listing
 
 class IdentityTaken(Conflict):
     message = "This person at the provider is linked to another account."
-
-
-class LastWayIn(Conflict):
-    message = "Nothing else opens the account; set a password first."
 
 
 def of(person: Person) -> Identity | None:
@@ -71,12 +66,9 @@ def remove(principal: SignedIn, public_id: str) -> None:
     identity = db.session.scalar(own.where(Identity.public_id == public_id))
     if identity is None:
         raise NotFound()
-    issuers = {provider.issuer for provider in current_app.config["OIDC_PROVIDERS"].values()}
-    others = own.where(Identity.id != identity.id, Identity.issuer.in_(issuers))
-    opens = user.password_hash is not None or second_factor.has_passkey(user)
-    if not opens and db.session.scalar(others.limit(1)) is None:
-        raise LastWayIn()
     db.session.delete(identity)
+    db.session.flush()
+    ways_in.refuse_none_left(user)
     trail.record("identity.removed", public_id, owner=user.public_id)
 
 

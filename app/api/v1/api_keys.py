@@ -77,6 +77,7 @@ def get_api_key(key_id: str) -> ApiKey:
 @blueprint.patch("/<key_id>", parameters=KEY_ID)
 @signed_in
 @conditional
+@raises(ReauthenticationRequired)
 @blueprint.arguments(KeyPatch)
 @blueprint.response(200, KeyOut)
 def patch_api_key(changes: dict[str, Any], key_id: str) -> ApiKey:

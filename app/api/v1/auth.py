@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, current_app, jsonify, make_response, url_for
 
 from app.accounts import petitions, proving, sessions, signing_in, users
+from app.accounts.comparing import WrongPassword
 from app.accounts.models import User
 from app.accounts.one_time import InvalidOneTimeToken
 from app.accounts.one_time_codes import OtpRequired
@@ -26,8 +27,8 @@ from app.api.v1.schemas.auth import (
     Address,
     HandedOut,
     Login,
-    OneTimeToken,
     PasswordReset,
+    Proof,
     Register,
     SessionList,
     SessionListQuery,
@@ -83,15 +84,15 @@ def login(fields: dict[str, Any]) -> TokenPair | CookieSession:
 
 @blueprint.post("/verify")
 @public
-@raises(InvalidOneTimeToken)
-@blueprint.arguments(OneTimeToken)
+@raises(InvalidOneTimeToken, WrongPassword)
+@blueprint.arguments(Proof)
 @blueprint.response(204)
 def verify_email(fields: dict[str, Any]) -> None:
     """Verify an e-mail address.
 
-    With the token that was sent to it, good once and for 24 hours.
+    With the token that was sent to it, good once and for 24 hours, and the account's password.
     """
-    proving.verify(fields["token"], device())
+    proving.verify(fields["token"], fields["password"], device())
 
 
 @blueprint.post("/verify/resend")
@@ -137,15 +138,16 @@ def reset_password(fields: dict[str, Any]) -> None:
 
 @blueprint.post("/email/confirm")
 @public
-@raises(InvalidOneTimeToken, EmailTaken)
-@blueprint.arguments(OneTimeToken)
+@raises(InvalidOneTimeToken, WrongPassword, EmailTaken)
+@blueprint.arguments(Proof)
 @blueprint.response(204)
 def confirm_email(fields: dict[str, Any]) -> None:
     """Change an e-mail address.
 
-    To the one that the token was sent to; good once and for 24 hours. The old address is told.
+    To the one that the token was sent to; good once and for 24 hours, with the account's password. The old address
+    is told.
     """
-    proving.confirm_change(fields["token"], device())
+    proving.confirm_change(fields["token"], fields["password"], device())
 
 
 @blueprint.post("/refresh")

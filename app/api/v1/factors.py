@@ -5,7 +5,7 @@ from typing import Any
 from flask import url_for
 
 from app.accounts import factors, passkeys, reauthentication
-from app.accounts.credentials import WrongPassword
+from app.accounts.comparing import WrongPassword
 from app.accounts.factors import Enrolment, Status
 from app.accounts.models import Passkey
 from app.accounts.one_time_codes import OtpRequired, WrongCode

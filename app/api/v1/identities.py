@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.accounts.oidc import identities
-from app.accounts.oidc.identities import LastWayIn
 from app.accounts.reauthentication import ReauthenticationRequired
+from app.accounts.ways_in import LastWayIn
 from app.api import pagination
 from app.api.access import current_person, signed_in
 from app.api.blueprint import Blueprint, raises

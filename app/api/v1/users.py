@@ -6,8 +6,10 @@ from flask import url_for
 
 from app.accounts import administration, credentials, proving, users
 from app.accounts.administration import Filters, LastAdmin
-from app.accounts.credentials import WrongPassword
+from app.accounts.comparing import WrongPassword
 from app.accounts.models import User
+from app.accounts.principals import SignedIn
+from app.accounts.reauthentication import ReauthenticationRequired
 from app.api import pagination
 from app.api.access import current_person, current_principal, scope, signed_in
 from app.api.blueprint import Blueprint, raises
@@ -26,7 +28,7 @@ from app.api.v1.schemas.users import (
     UserPatch,
 )
 from app.clicks import handover
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Forbidden, NotFound
 from app.mail.outbox import MailOff
 
 blueprint = Blueprint("v1_users", __name__, url_prefix="/users", description="Accounts.")
@@ -77,20 +79,21 @@ def patch_me(changes: dict[str, Any]) -> User:
 @blueprint.delete("/me")
 @signed_in
 @conditional
-@raises(LastAdmin)
+@raises(ReauthenticationRequired, LastAdmin)
 @blueprint.response(204)
 def delete_me() -> None:
     """Close one's own account.
 
-    Ends all sessions, erases the personal data and the links. The codes stay taken: nobody can give an old
-    short URL a new target. The last admin stays: 409.
+    For who has just shown who he is: signed in, or asked `POST /auth/reauthenticate`, within five minutes. Ends all
+    sessions, erases the personal data and the links. The codes stay taken: nobody can give an old short URL a new
+    target. The last admin stays: 409.
     """
-    handover.close_account(current_principal().user_id, precondition())
+    handover.close_own_account(current_person(), precondition())
 
 
 @blueprint.put("/me/password")
 @signed_in
-@raises(WrongPassword, Conflict)
+@raises(WrongPassword, ReauthenticationRequired, Conflict)
 @blueprint.arguments(PasswordChange)
 @blueprint.response(204)
 def change_password(fields: dict[str, Any]) -> None:
@@ -105,7 +108,7 @@ def change_password(fields: dict[str, Any]) -> None:
 
 @blueprint.put("/me/email")
 @signed_in
-@raises(WrongPassword, MailOff)
+@raises(WrongPassword, ReauthenticationRequired, MailOff)
 @blueprint.arguments(EmailChange)
 @blueprint.response(202, Accepted)
 def change_email(fields: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +150,9 @@ def patch_user(changes: dict[str, Any], user_id: str) -> User:
     For admins. Counts at once: who is disabled is signed out everywhere and cannot sign in; the links stay as they
     are. A service has an admin: to the last one nothing is done (409, `reason` is `last_admin`).
     """
-    return validated(administration.change(administration.find(user_id), changes, precondition()))
+    return validated(
+        administration.change(administration.find(_for_its_person(user_id)), changes, precondition())
+    )
 
 
 @blueprint.delete("/<user_id>", parameters=USER_ID)
@@ -162,7 +167,17 @@ def delete_user(query: dict[str, Any], user_id: str) -> None:
     For admins. Ends its sessions and erases the personal data. Its links end too, unless `links_to` says whose they
     are from now on; then their statistics count for that account.
     """
-    handover.close_account(administration.find(user_id), precondition(), links_to=query.get("links_to"))
+    account = administration.find(_for_its_person(user_id))
+    handover.close_account(account, precondition(), links_to=query.get("links_to"))
+
+
+def _for_its_person(user_id: str) -> str:
+    """The account that is to be changed or closed. Raises Forbidden where it is the owner's of the API key that asks:
+    one's own account is a person's affair (ADR 13)."""
+    principal = current_principal()
+    if user_id == principal.user and not isinstance(principal, SignedIn):
+        raise Forbidden("An API key does nothing to its owner's account.")
+    return user_id
 
 
 def validated(user: User) -> User:

@@ -30,7 +30,7 @@ def sign_in(caller: Caller, **account: str) -> tuple[int, str | None]:
 @pytest.mark.asvs("6.3.8")
 def test_new_and_taken_addresses_get_one_answer(app: Flask, anonymous: Caller) -> None:
     new = anonymous.post("/auth/register", json={**ADA, "name": "Ada"})
-    anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"])})
+    anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"]), "password": PASSWORD})
     answers = [new, anonymous.post("/auth/register", json={**ADA, "name": "Ada"})]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json == answers[1].json == {"status": "accepted"}
@@ -43,7 +43,10 @@ def test_account_opens_with_the_link_that_was_sent(app: Flask, anonymous: Caller
     assert mail.to == ADA["email"]
     assert "http://sho.rt/account/verify#token=" in mail.text
     assert sign_in(anonymous) == (403, "EMAIL_UNVERIFIED")
-    assert anonymous.post("/auth/verify", json={"token": token_of(mail)}).status_code == 204
+    assert (
+        anonymous.post("/auth/verify", json={"token": token_of(mail), "password": PASSWORD}).status_code
+        == 204
+    )
     assert sign_in(anonymous) == (200, None)
 
 
@@ -57,7 +60,10 @@ def test_only_who_knows_the_password_is_told_that_it_waits(app: Flask, anonymous
 def test_link_is_good_once(app: Flask, anonymous: Caller) -> None:
     asked(anonymous, "/auth/register", **ADA)
     token = sent_token(app, ADA["email"])
-    statuses = [anonymous.post("/auth/verify", json={"token": token}).status_code for _ in range(2)]
+    statuses = [
+        anonymous.post("/auth/verify", json={"token": token, "password": PASSWORD}).status_code
+        for _ in range(2)
+    ]
     assert statuses == [204, 403]
 
 
@@ -65,7 +71,7 @@ def test_link_is_dead_after_a_day(app: Flask, anonymous: Caller, monkeypatch: py
     asked(anonymous, "/auth/register", **ADA)
     token = sent_token(app, ADA["email"])
     let_pass(monkeypatch, hours=24, seconds=1)
-    answer = anonymous.post("/auth/verify", json={"token": token})
+    answer = anonymous.post("/auth/verify", json={"token": token, "password": PASSWORD})
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "INVALID_ONE_TIME_TOKEN")
 
 
@@ -74,7 +80,10 @@ def test_newer_link_ends_the_older(app: Flask, anonymous: Caller) -> None:
     older = sent_token(app, ADA["email"])
     asked(anonymous, "/auth/verify/resend", email="ADA@example.org")
     newer = sent_token(app, ADA["email"])
-    statuses = [anonymous.post("/auth/verify", json={"token": t}).status_code for t in (older, newer)]
+    statuses = [
+        anonymous.post("/auth/verify", json={"token": t, "password": PASSWORD}).status_code
+        for t in (older, newer)
+    ]
     assert statuses == [403, 204]
 
 
@@ -82,14 +91,19 @@ def test_link_of_another_purpose_verifies_nothing(app: Flask, anonymous: Caller)
     asked(anonymous, "/auth/register", **ADA)
     mails(app)
     asked(anonymous, "/auth/password/forgot", email=ADA["email"])
-    assert anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"])}).status_code == 403
+    assert (
+        anonymous.post(
+            "/auth/verify", json={"token": sent_token(app, ADA["email"]), "password": PASSWORD}
+        ).status_code
+        == 403
+    )
 
 
 def test_registering_a_taken_address_tells_its_owner_and_changes_nothing(
     app: Flask, anonymous: Caller
 ) -> None:
     asked(anonymous, "/auth/register", **ADA)
-    anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"])})
+    anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"]), "password": PASSWORD})
     asked(anonymous, "/auth/register", email=ADA["email"], password="another good long secret")
     assert subjects(app) == ["You have an account already"]
     assert sign_in(anonymous) == (200, None)
@@ -102,7 +116,7 @@ def test_who_registers_ahead_of_the_owner_gets_no_way_in(app: Flask, anonymous: 
     asked(anonymous, "/auth/register", **ADA)
     [mail] = mails(app)
     assert "/account/reset#token=" in mail.text
-    assert anonymous.post("/auth/verify", json={"token": strangers}).status_code == 403
+    assert anonymous.post("/auth/verify", json={"token": strangers, "password": PASSWORD}).status_code == 403
     answer = anonymous.post(
         "/auth/password/reset", json={"token": token_of(mail), "password": "what the owner chose"}
     )
@@ -137,7 +151,12 @@ def test_address_of_before_can_be_verified(app: Flask) -> None:
     alice = sign_up(app, "alice")
     asked(alice, "/auth/verify/resend", email=alice.email)
     version = alice.get("/users/me").headers["ETag"]
-    assert alice.post("/auth/verify", json={"token": sent_token(app, alice.email)}).status_code == 204
+    assert (
+        alice.post(
+            "/auth/verify", json={"token": sent_token(app, alice.email), "password": PASSWORD}
+        ).status_code
+        == 204
+    )
     read = alice.get("/users/me")
     assert read.json["email_verified_at"] is not None
     assert read.headers["ETag"] != version
@@ -205,7 +224,10 @@ def test_one_address_of_the_network_causes_no_more_mails_than_allowed(app: Flask
 
 def test_guesses_at_links_are_counted(app: Flask, anonymous: Caller) -> None:
     app.config["GUESSES_ONE_TIME"] = "3/minute"
-    statuses = [anonymous.post("/auth/verify", json={"token": f"x{n}"}).status_code for n in range(4)]
+    statuses = [
+        anonymous.post("/auth/verify", json={"token": f"x{n}", "password": PASSWORD}).status_code
+        for n in range(4)
+    ]
     assert statuses == [403, 403, 403, 429]
 
 

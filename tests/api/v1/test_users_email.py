@@ -18,7 +18,7 @@ def ask(caller: Caller, email: str = NEW, password: str = PASSWORD) -> int:
 
 
 def confirm(caller: Caller, token: str) -> int:
-    return caller.post("/auth/email/confirm", json={"token": token}).status_code
+    return caller.post("/auth/email/confirm", json={"token": token, "password": PASSWORD}).status_code
 
 
 def test_address_changes_when_the_new_one_is_proven(app: Flask, alice: Caller) -> None:
@@ -77,7 +77,7 @@ def test_of_two_who_ask_for_one_address_the_first_to_prove_it_has_it(
     ask(bob)
     his = sent_token(app, NEW)
     assert confirm(bob, his) == 204
-    answer = alice.post("/auth/email/confirm", json={"token": hers})
+    answer = alice.post("/auth/email/confirm", json={"token": hers, "password": PASSWORD})
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "EMAIL_TAKEN")
     assert alice.get("/users/me").json["email"] == alice.email
 

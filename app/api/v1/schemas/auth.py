@@ -50,6 +50,21 @@ class OneTimeToken(Schema):
     token = Text(64, required=True, metadata={"example": "1kQ0bM3yXv7cR5tZ9wLd2sFhJpNgUeAi"})
 
 
+class Proof(OneTimeToken):
+    """A token that was sent by e-mail, and the password of the account that it is about."""
+
+    password = Text(
+        1024,
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "description": "Without it, or with a wrong one, 403: who reads the mail must be who has the account.",
+            "format": "password",
+            "example": "correct horse battery",
+        },
+    )
+
+
 class PasswordReset(OneTimeToken):
     """A token that was sent by e-mail, and the password that shall be."""
 
