@@ -5,30 +5,39 @@ even where it is let in (a stale `If-Match`, an empty body), so that no cell spo
 """
 
 import itertools
+import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import insert, update
 
 from app import clock, database
-from app.accounts import sessions
+from app.accounts import sessions, tokens
 from app.accounts.devices import Device
-from app.accounts.models import ApiKey, Session, User
+from app.accounts.models import ApiKey, Identity, Passkey, User
 from app.accounts.principals import SCOPES
+from app.accounts.tokens import TokenPair
+from app.api import csrf, transport
 from app.extensions import db
+from app.ids import opaque_id
+from app.web.safe_methods import SAFE_METHODS
 from tests.conftest import Caller, sign_up
-from tests.guards.conformance import STALE, name
+from tests.guards.conformance import STALE, changes, name
 from tests.guards.routes import Route
-from tests.making import URL, make_link, set_role
+from tests.making import URL, add_domain, change_link, internal_id, make_link, send_picture, set_role
 
-ROLES = ("user", "manager", "admin", "disabled")
+RANKS = ("user", "manager", "admin")
+WITHHELD, DISABLED = "admin of one factor", "disabled admin"
+ROLES = (*RANKS, WITHHELD, DISABLED)
+"""An admin has signed in with two factors, as REQUIRE_SECOND_FACTOR asks; the one of one factor has a passkey and has
+not signed in with it. The disabled one's sessions and keys are alive but for that."""
 OWN, FOREIGN, NOBODYS = "own", "somebody else's", "nobody's"
 Answer = tuple[int, str | None]
-"""Status, and `error.code` of a 401 or 403."""
+"""Status, and `error.code` of a 403."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,27 @@ class Policy:
     even_disabled: frozenset[str] = frozenset()
     """Of `tokens` those that open it to a disabled user."""
     is_open: bool = False
+    is_guarded: bool = False
+    """It changes what opens the account: for who has a second factor, in a session of two alone."""
     others: str | None = None
     """From which role on what is somebody else's is as one's own; None: for nobody."""
     foreign: int = 404
     missing: int = 404
 
 
+def everybody(passes: int) -> Policy:
+    """For people and programs without a credential, and with any."""
+    return Policy(passes, is_open=True)
+
+
 def person(passes: int) -> Policy:
     """For people alone."""
     return Policy(passes)
+
+
+def proven(passes: int) -> Policy:
+    """For people alone who have just shown who they are, by two factors where they have them."""
+    return Policy(passes, is_guarded=True)
 
 
 def key(scope: str, passes: int, **more: Any) -> Policy:
@@ -61,8 +82,21 @@ def key(scope: str, passes: int, **more: Any) -> Policy:
 
 
 POLICY: dict[str, Policy] = {
-    "POST /auth/register": Policy(400, is_open=True),
-    "POST /auth/login": Policy(400, is_open=True),
+    "POST /auth/register": everybody(400),
+    "POST /auth/login": everybody(400),
+    "POST /auth/verify": everybody(400),
+    "POST /auth/verify/resend": everybody(400),
+    "POST /auth/password/forgot": everybody(400),
+    "POST /auth/password/reset": everybody(400),
+    "POST /auth/email/confirm": everybody(400),
+    "POST /auth/passkey/options": everybody(200),
+    "POST /auth/passkey": everybody(400),
+    "GET /auth/providers": everybody(200),
+    "POST /auth/oidc/<provider>": everybody(400),
+    "POST /auth/oidc/<provider>/complete": everybody(400),
+    "POST /auth/oidc/<provider>/link": person(400),
+    "POST /auth/oidc/<provider>/link/complete": person(400),
+    "POST /auth/reauthenticate": person(400),
     "POST /auth/refresh": Policy(200, tokens=frozenset({"refresh"})),
     # Signing out harms nobody: a disabled user may end what is left of a session.
     "POST /auth/logout": Policy(
@@ -75,33 +109,68 @@ POLICY: dict[str, Policy] = {
     "PATCH /users/me": key("users:write", 412),
     "DELETE /users/me": person(412),
     "PUT /users/me/password": person(400),
-    "GET /users/<user_id>": key("users:read", 200),
+    "PUT /users/me/email": person(400),
+    "GET /users/me/avatar": key("users:read", 200),
+    "PUT /users/me/avatar": key("users:write", 400),
+    "DELETE /users/me/avatar": key("users:write", 412),
+    "GET /users/me/totp": person(200),
+    "POST /users/me/totp": proven(200),
+    "POST /users/me/totp/confirm": person(400),
+    "DELETE /users/me/totp": proven(404),
+    "POST /users/me/recovery-codes": proven(409),
+    "GET /users/me/passkeys": person(200),
+    "POST /users/me/passkey-options": proven(200),
+    "POST /users/me/passkeys": person(400),
+    "DELETE /users/me/passkeys/<passkey_id>": proven(204),
+    "GET /users/me/identities": person(200),
+    "DELETE /users/me/identities/<identity_id>": proven(204),
+    "GET /users": key("users:read", 200, role="manager"),
+    "GET /users/<user_id>": key("users:read", 200, others="manager"),
+    "PATCH /users/<user_id>": key("users:write", 412, role="admin", others="admin"),
+    "DELETE /users/<user_id>": key("users:write", 412, role="admin", others="admin"),
     "GET /api-keys": person(200),
-    "POST /api-keys": person(400),
+    "POST /api-keys": proven(201),
     "GET /api-keys/<key_id>": person(200),
     "PATCH /api-keys/<key_id>": person(412),
     "DELETE /api-keys/<key_id>": person(412),
-    "POST /api-keys/<key_id>/rotate": person(200),
+    "POST /api-keys/<key_id>/rotate": proven(200),
     "POST /shorten": key("links:write", 400),
-    "GET /links": key("links:read", 200),
+    "GET /links": key("links:read", 200, others="manager", foreign=403),
     "POST /links": key("links:write", 400),
     "POST /links/batch": key("links:write", 400),
-    "GET /links/<code>": key("links:read", 200),
+    "GET /links/<code>": key("links:read", 200, others="manager"),
     "PUT /links/<code>": key("links:write", 200, foreign=409, missing=201),
-    "PATCH /links/<code>": key("links:write", 412),
+    "PATCH /links/<code>": key("links:write", 412, others="manager"),
     "DELETE /links/<code>": key("links:write", 412),
     "POST /links/<code>/restore": key("links:write", 200),
-    "GET /links/<code>/stats": key("stats:read", 200),
-    "GET /links/<code>/stats/export": key("stats:read", 200),
+    "PUT /links/<code>/block": key("links:write", 412, role="manager", others="manager"),
+    "DELETE /links/<code>/block": key("links:write", 412, role="manager", others="manager"),
+    "GET /links/<code>/stats": key("stats:read", 200, others="manager"),
+    "GET /links/<code>/stats/export": key("stats:read", 200, others="manager"),
+    # One by one clicks tell of people: they are no business of managers.
     "GET /links/<code>/clicks": key("stats:read", 200),
     "GET /stats": key("stats:read", 200),
     "GET /stats/export": key("stats:read", 200),
+    # Domains are nobody's and everybody's; one that has links stays.
+    "GET /domains": key("links:read", 200),
+    "POST /domains": key("admin", 400, role="admin"),
+    "GET /domains/<host>": key("links:read", 200, others="user"),
+    "DELETE /domains/<host>": key("admin", 409, role="admin", others="user"),
+    "GET /audit-events": key("admin", 200, others="admin", foreign=403),
+    "GET /audit-events/export": key("admin", 200, others="admin", foreign=403),
     "POST /cache/invalidate": key("admin", 204, role="admin"),
 }
 """By route; one without a row fails the suite."""
 
-BODIES = {"PUT /links/<code>": {"url": URL}}
-"""What is no harm, and no bad input either; all others get an empty object."""
+BODIES: dict[str, dict[str, Any]] = {
+    "PUT /links/<code>": {"url": URL},
+    "PUT /links/<code>/block": {"reason": "matrix"},
+    "POST /api-keys": {"name": "matrix", "scopes": ["links:read"]},
+    "POST /auth/reauthenticate": {"password": 0},  # nothing would be a guess
+}
+"""What is no harm, and is looked at beyond its form; all others get an empty object."""
+OF_AN_OWNER = {"GET /links", "GET /audit-events", "GET /audit-events/export"}
+"""Lists that are asked for with `?owner=`."""
 ENDING = ("POST /auth/refresh", "POST /auth/logout")
 """The calls after which a token is no longer good."""
 
@@ -112,18 +181,26 @@ class Somebody:
 
     caller: Caller
     role: str
-    link: str
+    number: int
+    """The internal id."""
+    things: dict[str, str] = field(default_factory=dict)
+    """What calls are made about, by its name in a path: but for what such a call would take away."""
     keys: dict[str, str] = field(default_factory=dict)
-    """By name, with their secrets; `decoy` is what calls are made about."""
+    """By name, with their secrets."""
+    cookies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What a request brings. `token`: its type, where it is one; `scopes`: of an API key."""
+    """What a request brings. `tokens`: their types, where it is some; `scopes`: of an API key."""
 
     headers: Callable[[Somebody], dict[str, str]]
-    token: str | None = None
+    roles: tuple[str, ...] = ROLES
+    """Whose it is asked about: how a key comes, and whether it is good, is found out before whose it is."""
+    tokens: frozenset[str] = frozenset()
     scopes: frozenset[str] | None = None
+    is_unproven: bool = False
+    """Cookies that any page could have the browser send."""
     is_dead: bool = False
     is_elsewhere: bool = False
     """A key that may not be used from this address."""
@@ -137,55 +214,39 @@ def _basic(key: str) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(f'{key}:'.encode()).decode()}"}
 
 
+def _cookies(who: Somebody) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{named}={value}" for named, value in who.cookies.items())}
+
+
+def _with_csrf(who: Somebody) -> dict[str, str]:
+    return _cookies(who) | {csrf.HEADER: who.cookies["slugline_csrf"]}
+
+
 def _key(named: str, *scopes: str, **more: Any) -> Credential:
     return Credential(lambda who: _bearer(who.keys[named]), scopes=frozenset(scopes), **more)
 
 
+ADMIN = ("admin",)
 CREDENTIALS: dict[str, Credential] = {
-    "nothing": Credential(lambda _: {}),
-    "access token": Credential(lambda who: _bearer(who.caller.token), "access"),
-    "refresh token": Credential(lambda who: _bearer(who.caller.refresh_token), "refresh"),
+    "nothing": Credential(lambda _: {}, ("user",)),
+    "access token": Credential(lambda who: _bearer(who.caller.token), tokens=frozenset({"access"})),
+    "refresh token": Credential(lambda who: _bearer(who.caller.refresh_token), tokens=frozenset({"refresh"})),
+    "cookies": Credential(_with_csrf, tokens=frozenset({"access", "refresh"})),
+    "cookies without CSRF token": Credential(
+        _cookies, tokens=frozenset({"access", "refresh"}), is_unproven=True
+    ),
     **{f"key {scope}": _key(scope, scope) for scope in SCOPES},
     "key of all scopes": _key("all", *SCOPES),
     "key of no scope": _key("none"),
-    "key in X-API-Key": Credential(lambda who: {"X-API-Key": who.keys["all"]}, scopes=frozenset(SCOPES)),
-    "key as Basic": Credential(lambda who: _basic(who.keys["all"]), scopes=frozenset(SCOPES)),
-    "key expired": _key("expired", *SCOPES, is_dead=True),
-    "key revoked": _key("revoked", *SCOPES, is_dead=True),
-    "key from elsewhere": _key("elsewhere", *SCOPES, is_elsewhere=True),
+    "key in X-API-Key": Credential(
+        lambda who: {"X-API-Key": who.keys["all"]}, ADMIN, scopes=frozenset(SCOPES)
+    ),
+    "key as Basic": Credential(lambda who: _basic(who.keys["all"]), ADMIN, scopes=frozenset(SCOPES)),
+    "key expired": _key("expired", *SCOPES, roles=ADMIN, is_dead=True),
+    "key revoked": _key("revoked", *SCOPES, roles=ADMIN, is_dead=True),
+    "key from elsewhere": _key("elsewhere", *SCOPES, roles=ADMIN, is_elsewhere=True),
 }
 """One line each."""
-
-
-def expected(policy: Policy, role: str, credential: Credential, whose: str) -> Answer:
-    """What the policy says of one cell."""
-    if policy.is_open:
-        return policy.passes, None
-    if policy.tokens is not None:
-        opening = policy.even_disabled if role == "disabled" else policy.tokens
-        return (policy.passes, None) if credential.token in opening else REFUSED
-    if role == "disabled" or credential.is_dead:
-        return REFUSED
-    scopes = credential.scopes
-    if scopes is None and credential.token != "access":
-        return REFUSED
-    if credential.is_elsewhere or (scopes is not None and policy.scope is None):
-        return FORBIDDEN
-    if scopes is not None and policy.scope not in scopes:
-        return INSUFFICIENT
-    acting = role if scopes is None or "admin" in scopes else "user"
-    if is_below(acting, policy.role):
-        return FORBIDDEN if is_below(role, policy.role) else INSUFFICIENT
-    if whose == FOREIGN and (policy.others is None or is_below(acting, policy.others)):
-        return policy.foreign, None
-    return (policy.missing if whose == NOBODYS else policy.passes), None
-
-
-REFUSED, FORBIDDEN, INSUFFICIENT = (401, None), (403, "FORBIDDEN"), (403, "INSUFFICIENT_SCOPE")
-
-
-def is_below(role: str, other: str) -> bool:
-    return ROLES.index(role) < ROLES.index(other)
 
 
 class Cell(NamedTuple):
@@ -200,13 +261,79 @@ class Cell(NamedTuple):
         return f"{name(self.route)}: {self.role}, {self.credential}, {self.whose}"
 
 
-def cells(routes: Iterable[Route]) -> Iterator[Cell]:
-    """Every question that there is; whose it is matters where the path names something."""
+def expected(policy: Policy, cell: Cell) -> Answer:
+    """What the policy says of one cell."""
+    role, credential = cell.role, CREDENTIALS[cell.credential]
+    if policy.is_open:
+        return policy.passes, None
+    if credential.is_unproven and cell.route.method not in SAFE_METHODS:
+        return FORGED
+    if policy.tokens is not None:
+        opening = policy.even_disabled if role == DISABLED else policy.tokens
+        return (policy.passes, None) if credential.tokens & opening else REFUSED
+    if role == DISABLED or credential.is_dead:
+        return REFUSED
+    scopes = credential.scopes
+    if scopes is None and "access" not in credential.tokens:
+        return REFUSED
+    if credential.is_elsewhere or (scopes is not None and policy.scope is None):
+        return FORBIDDEN
+    if scopes is not None and policy.scope not in scopes:
+        return INSUFFICIENT
+    acting = _acting(role, scopes)
+    if is_below(acting, policy.role):
+        is_lacking = scopes is not None and not is_below(_acting(role, {"admin"}), policy.role)
+        return INSUFFICIENT if is_lacking else FORBIDDEN
+    if policy.is_guarded and role == WITHHELD:
+        return FORBIDDEN
+    return _let_in(policy, acting, cell.whose)
+
+
+REFUSED, FORBIDDEN = (401, None), (403, "FORBIDDEN")
+FORGED, INSUFFICIENT = (403, "CSRF_FAILED"), (403, "INSUFFICIENT_SCOPE")
+
+
+def _acting(role: str, scopes: Collection[str] | None) -> str:
+    """The role that counts: a person's own, and a key's owner's where the key has `admin`."""
+    if scopes is None:
+        return "user" if role == WITHHELD else role
+    if "admin" not in scopes:
+        return "user"
+    return "admin" if role == WITHHELD else role
+
+
+def _let_in(policy: Policy, acting: str, whose: str) -> Answer:
+    if whose == FOREIGN and (policy.others is None or is_below(acting, policy.others)):
+        return FORBIDDEN if policy.foreign == 403 else (policy.foreign, None)
+    return (policy.missing if whose == NOBODYS else policy.passes), None
+
+
+def is_below(role: str, other: str) -> bool:
+    return RANKS.index(role) < RANKS.index(other)
+
+
+def cells(routes: Iterable[Route], policy: Mapping[str, Policy]) -> Iterator[Cell]:
+    """Every question that there is. Whose it is matters to whom the door opens, who one is nowhere where all doors
+    are open."""
     for route in routes:
-        for role in ROLES:
-            for credential in CREDENTIALS:
-                for whose in (OWN, FOREIGN, NOBODYS) if "<" in route.rule else (OWN,):
-                    yield Cell(route, role, credential, whose)
+        said = policy[name(route)]
+        for role, credential in itertools.product(ROLES, CREDENTIALS):
+            if role not in CREDENTIALS[credential].roles or (said.is_open and role not in ("user", DISABLED)):
+                continue
+            own = Cell(route, role, credential, OWN)
+            yield own
+            if expected(said, own) == (said.passes, None):
+                yield from (own._replace(whose=whose) for whose in _others(route))
+
+
+def _others(route: Route) -> tuple[str, ...]:
+    if name(route) in OF_AN_OWNER:
+        return (FOREIGN,)
+    return (FOREIGN, NOBODYS) if set(_NAMED.findall(route.rule)) - {"provider"} else ()
+
+
+_NAMED = re.compile("<(.+?)>")
+HOST = "go.example.net"
 
 
 class Stage:
@@ -214,10 +341,14 @@ class Stage:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self._client: FlaskClient = app.test_client()
+        self._client: FlaskClient = app.test_client(use_cookies=False)
+        add_domain(app, HOST)
         self._people = {role: _settle(app, role) for role in ROLES}
         self._stranger = _settle(app, "user")
         self._numbers = itertools.count()
+        app.config["REQUIRE_SECOND_FACTOR"] = "admins"  # from now on: keys are made by whoever is an admin
+        for who in self._people.values():
+            self._sign_in(who)
 
     def ask(self, cell: Cell) -> Answer:
         """What the application answers."""
@@ -226,8 +357,10 @@ class Stage:
             self._sign_in(who)
         path = self._path(route, {OWN: who, FOREIGN: self._stranger}.get(cell.whose))
         options: dict[str, Any] = {"json": BODIES.get(name(route), {})} if route.takes_body else {}
+        if route.takes_file:
+            options = {"data": {}, "content_type": "multipart/form-data"}
         headers = CREDENTIALS[cell.credential].headers(who)
-        if route.conditional and route.method in ("PATCH", "DELETE"):
+        if changes(route) and name(route) != "PUT /links/<code>":
             headers["If-Match"] = STALE
         answer = self._client.open(path, method=route.method, headers=headers, **options)
         refused = answer.status_code == 403
@@ -235,30 +368,41 @@ class Stage:
 
     def _path(self, route: Route, owner: Somebody | None) -> str:
         """The path to what is the owner's, or to what there is not."""
-        path = route.rule
-        if "<session_id>" in path:
-            path = path.replace("<session_id>", self._sign_in(owner, keep=True) if owner else "ses_none")
-        path = path.replace("<code>", owner.link if owner else f"none{next(self._numbers)}")
-        path = path.replace("<user_id>", owner.caller.id if owner else "usr_none")
-        return path.replace("<key_id>", f"key_{owner.keys['decoy'][3:25]}" if owner else "key_none")
+        path = _NAMED.sub(lambda named: self._id(named[1], owner), route.rule)
+        return f"{path}?owner={owner.caller.id}" if owner and name(route) in OF_AN_OWNER else path
 
-    def _sign_in(self, who: Somebody, *, keep: bool = False) -> str:
-        """Begin a session; return its id. The person goes on with its tokens unless those there are to `keep`."""
+    def _id(self, named: str, owner: Somebody | None) -> str:
+        if owner is None:
+            return f"none{next(self._numbers)}"
+        if named == "session_id":
+            return self._begin(owner)[1]
+        if named in REMOVABLE:
+            return _make(self.app, owner, named)
+        return owner.things[named]
+
+    def _sign_in(self, who: Somebody) -> None:
+        """Have the person go on in a new session."""
+        pair, _ = self._begin(who)
+        who.caller.token, who.caller.refresh_token = pair.access_token, pair.refresh_token
+        with self.app.test_request_context():
+            transport.renewed(pair, transport.COOKIE)
+            who.cookies = {transport.name_of(cookie): value for cookie, value in g.cookies.items()}
+
+    def _begin(self, who: Somebody) -> tuple[TokenPair, str]:
+        """Begin a session; return its id, too."""
         with self.app.app_context():
-            user = db.session.scalars(select(User).where(User.public_id == who.caller.id)).one()
-            pair = sessions.begin(user, Device("matrix", "127.0.0.1"))
-            session = db.session.scalars(select(Session.public_id).order_by(Session.id.desc())).first()
+            user = db.session.get_one(User, who.number)
+            method = "passkey" if who.role == "admin" else "password"
+            pair = sessions.begin(user, Device("matrix", "127.0.0.1"), method)
             db.session.commit()
-        if not keep:
-            who.caller.token, who.caller.refresh_token = pair.access_token, pair.refresh_token
-        return str(session)
+            return pair, tokens.examine(pair.access_token, "access").session
 
 
 def _settle(app: Flask, role: str) -> Somebody:
     """Somebody of this role, who was an admin when making keys: what a key may do is asked anew at each call."""
-    caller = sign_up(app, role)
+    caller = sign_up(app, "somebody")
     set_role(app, caller, "admin")
-    who = Somebody(caller, role, make_link(caller)["code"])
+    who = Somebody(caller, role, internal_id(app, caller))
     for named, scopes in {scope: [scope] for scope in SCOPES}.items():
         who.keys[named] = _make_key(caller, scopes)
     for named in ("all", "decoy", "none", "expired", "revoked"):
@@ -267,10 +411,56 @@ def _settle(app: Flask, role: str) -> Somebody:
     assert caller.delete(f"/api-keys/key_{who.keys['revoked'][3:25]}").status_code == 204
     _change_key(app, who.keys["none"], scopes=[])
     _change_key(app, who.keys["expired"], expires_at=clock.now())
-    status = {"status": "disabled"} if role == "disabled" else {"role": role}
+    _furnish(app, who)
+    status = {"status": "disabled"} if role == DISABLED else {"role": "admin" if role == WITHHELD else role}
     with app.app_context(), database.writing() as connection:
         connection.execute(update(User).where(User.public_id == caller.id).values(**status))
     return who
+
+
+def _furnish(app: Flask, who: Somebody) -> None:
+    """A link that a manager has blocked, one on the domain, which so stays, a picture, and a passkey."""
+    code = make_link(who.caller)["code"]
+    change_link(app, code, blocked_reason="matrix")
+    make_link(who.caller, domain=HOST)
+    send_picture(who.caller)
+    _make(app, who, "passkey_id")
+    key_id = f"key_{who.keys['decoy'][3:25]}"
+    who.things = {
+        "code": code,
+        "user_id": who.caller.id,
+        "key_id": key_id,
+        "host": HOST,
+        "provider": "house",
+    }
+
+
+REMOVABLE: dict[str, tuple[type, Callable[[str], dict[str, Any]]]] = {
+    "passkey_id": (
+        Passkey,
+        lambda it: {"credential_id": it.encode(), "public_key": b"", "sign_count": 0, "name": "matrix"},
+    ),
+    "identity_id": (
+        Identity,
+        lambda it: {
+            "issuer": URL,
+            "subject": it,
+            "provider": "house",
+            "last_used_at": clock.now(),
+        },
+    ),
+}
+"""What a call takes away for good, and what such a thing has."""
+
+
+def _make(app: Flask, who: Somebody, named: str) -> str:
+    """Make something of the person's that may be taken away; return its id."""
+    public_id = opaque_id("it")
+    model, columns = REMOVABLE[named]
+    row = {"public_id": public_id, "user_id": who.number, "created_at": clock.now(), **columns(public_id)}
+    with app.app_context(), database.writing() as connection:
+        connection.execute(insert(model).values(row))
+    return public_id
 
 
 def _make_key(caller: Caller, scopes: list[str], **fields: Any) -> str:

@@ -3,14 +3,16 @@
 Controls: a door that is loosened, and a policy that is, has to turn its own cells red.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.accounts import second_factor
 from app.accounts.principals import Principal
-from app.api import blueprint
+from app.api import blueprint, csrf
 from app.api.access import Access
 from app.api.transaction import committed
 from tests.guards import authorization
@@ -32,8 +34,8 @@ def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 def wrong(stage: Stage, *routes: Route, policy: dict[str, Policy] = POLICY) -> Wrong:
     """The cells that are answered otherwise than the policy says: what was, and what it says."""
     found: Wrong = {}
-    for cell in cells(routes):
-        said = expected(policy[name(cell.route)], cell.role, CREDENTIALS[cell.credential], cell.whose)
+    for cell in cells(routes, policy):
+        said = expected(policy[name(cell.route)], cell)
         if (answer := stage.ask(cell)) != said:
             found[cell] = answer, said
     return found
@@ -49,12 +51,12 @@ def test_every_route_has_a_policy_and_every_policy_a_route() -> None:
     assert without_policy({**POLICY, "GET /nowhere": Policy(200)}) == {"GET /nowhere"}
 
 
-def test_every_cell_is_answered_as_the_policy_says(stage: Stage) -> None:
-    asked = list(cells(api_routes()))
+def test_every_cell_is_answered_as_the_policy_says(stage: Stage, cell: Callable[[str, int], None]) -> None:
+    asked = list(cells(api_routes(), POLICY))
     found = wrong(stage, *api_routes())
-    print(f"\nauthorization matrix: {len(asked)} cells of {len(BY_NAME)} routes")  # noqa: T201 - to be shown
-    assert [f"{cell}: {was}, not {said}" for cell, (was, said) in found.items()] == []
-    assert len(asked) > 4_000
+    assert [f"{wrongly}: {was}, not {said}" for wrongly, (was, said) in found.items()] == []
+    assert len(asked) > 5_000
+    cell("authorization", len(asked))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +87,36 @@ def test_key_that_may_do_everything_turns_red(stage: Stage, monkeypatch: pytest.
     }
 
 
-def test_policy_that_is_loosened_turns_red(stage: Stage) -> None:
-    route = "GET /links/<code>"
-    shared_with = {**POLICY, route: replace(POLICY[route], others="manager")}
-    found = wrong(stage, BY_NAME[route], policy=shared_with)
+def test_csrf_token_that_is_not_asked_for_turns_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csrf, "check", lambda *_: None)
+    found = wrong(stage, BY_NAME["PATCH /users/me"])
+    assert {cell.credential for cell in found} == {"cookies without CSRF token"}
+
+
+def test_second_factor_that_is_not_asked_for_turns_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_factor, "is_needed", lambda _: False)
+    found = wrong(stage, BY_NAME["GET /users"], BY_NAME["POST /api-keys"])
+    assert {cell.role for cell in found} == {authorization.WITHHELD}
+    assert {name(cell.route) for cell in found} == {"GET /users", "POST /api-keys"}
+
+
+def test_everybody_who_moderates_turns_red(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Principal, "moderates", True)
+    found = wrong(stage, BY_NAME["GET /links/<code>/stats"])
     assert {cell.whose for cell in found} == {authorization.FOREIGN}
-    assert {cell.role for cell in found} == {"manager", "admin"}
+    assert {cell.role for cell in found} >= {"user", authorization.WITHHELD}
+
+
+@pytest.mark.parametrize(
+    ("route", "loosened", "red"),
+    [
+        ("DELETE /links/<code>", {"others": "manager"}, {"manager", "admin", authorization.WITHHELD}),
+        ("PATCH /users/<user_id>", {"role": "manager"}, {"manager"}),
+        ("POST /users/me/totp", {"is_guarded": False}, {authorization.WITHHELD}),
+    ],
+)
+def test_policy_that_is_loosened_turns_red(
+    stage: Stage, route: str, loosened: dict[str, Any], red: set[str]
+) -> None:
+    found = wrong(stage, BY_NAME[route], policy={**POLICY, route: replace(POLICY[route], **loosened)})
+    assert {cell.role for cell in found} == red
