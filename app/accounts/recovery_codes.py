@@ -1,7 +1,8 @@
 """Recovery codes: ten for each user with one-time codes, each of which stands in for such a code once.
 
-120 random bits each, so that a plain SHA-256 of one tells nothing of it and a slow hash would guard nothing (from 112
-bits on, ASVS 5.0 6.5.2). Using a code deletes its row: one statement, and of several uses at once one is good.
+140 random bits each (ASVS 5.0 11.5.1 asks for 128), so that a plain SHA-256 of one tells nothing of it and a slow
+hash would guard nothing (from 112 bits on, 6.5.2). Using a code deletes its row: one statement, and of several uses
+at once one is good.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ COUNT = 10
 _ALPHABET = (
     "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: five bits each, none that looks like another
 )
-_LENGTH = 24
+_LENGTH = 28
 _GROUP = 4
 _READ_AS = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 

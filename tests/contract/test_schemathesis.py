@@ -16,6 +16,7 @@ PARTS = [(label, role) for label in labels() for role in roles(label)]
 
 
 # The engine that refuses more: NUL, lone surrogates, numbers out of range.
+@pytest.mark.asvs("2.2.2", "4.1.1", "15.3.1")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(("label", "role"), PARTS)
 def test_every_answer_is_as_documented(app, label, role, record_property):

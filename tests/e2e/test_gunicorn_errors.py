@@ -179,6 +179,7 @@ def test_connection_goes_on_after_a_refusal_of_the_application(gunicorn: Service
             assert (answer.status, answer.read()[:10]) == (400, b'{"error":{')
 
 
+@pytest.mark.asvs("4.2.1")
 def test_unread_body_is_not_taken_for_the_next_request(gunicorn: Service) -> None:
     """Request smuggling: what looks like a request within a refused body must not be answered."""
     hidden = request("GET /healthz HTTP/1.1")
@@ -200,6 +201,7 @@ def test_client_that_leaves_amid_its_body_costs_nothing(gunicorn: Service) -> No
     assert gunicorn.call("GET", "/healthz").status == 200
 
 
+@pytest.mark.asvs("16.2.4", "16.4.1")
 def test_every_line_of_the_log_is_json(gunicorn: Service) -> None:
     lines = gunicorn.web.log.read_text().splitlines()
     assert len(lines) > 5
@@ -234,6 +236,7 @@ class TestSecretsInTheLog:
                 other.execute(text(statement))
         engine.dispose()
 
+    @pytest.mark.asvs("16.2.5")
     def test_neither_errors_nor_requests_tell_secrets(self, broken: Service) -> None:
         email, password = f"{self.CANARY}-mail@example.org", f"{self.CANARY}-password"
         account: dict[str, Any] = {"email": email, "password": password, "name": f"{self.CANARY}-name"}

@@ -71,6 +71,7 @@ def test_smoke_fails_where_nobody_answers(folder, variables):
     assert b"FAIL" in smoke.stdout
 
 
+@pytest.mark.asvs("13.3.2")
 def test_fresh_secrets_are_written_for_the_owner_alone(folder, variables):
     subprocess.run(["make", ".env"], cwd=folder, env=variables, check=True, capture_output=True)
     assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600

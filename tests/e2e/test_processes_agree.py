@@ -62,6 +62,7 @@ def stored_by_worker(service: Service) -> float:
         return counted(answer.read().decode(), "slugline_clicks_ingested_total")
 
 
+@pytest.mark.asvs("7.4.1")
 def test_an_ended_session_is_over_in_every_process_at_once(service, connections):
     token = service.sign_up()
     for connection in connections:

@@ -115,6 +115,7 @@ def outcome(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Outco
     return found
 
 
+@pytest.mark.asvs("4.2.1")
 def test_the_hot_worker_does_as_gunicorn(outcome: Outcome) -> None:
     assert outcome.differing == {}
     assert outcome.failed == set()

@@ -14,6 +14,7 @@ OPEN_DOORS = (
 )
 
 
+@pytest.mark.asvs("6.3.4")
 def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
     known = {route.endpoint for route in api_routes()}
     others = {rule.endpoint for rule in house.url_map.iter_rules()} - known
@@ -21,6 +22,7 @@ def test_every_route_is_the_apis_or_an_open_door(house: Flask) -> None:
     assert len(known) >= 12
 
 
+@pytest.mark.asvs("6.3.4")
 def test_only_registering_and_signing_in_are_public() -> None:
     public = {route.rule.removeprefix(PREFIX) for route in api_routes() if route.access.kind == "public"}
     by_mail = {"/auth/verify", "/auth/verify/resend", "/auth/password/forgot", "/auth/password/reset"}
@@ -51,6 +53,7 @@ def test_refresh_token_is_no_access_token(house: Flask, resident: Caller, route:
     assert_refused(house.test_client().open(route.path, method=route.method, headers=headers))
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.parametrize("route", [r for r in api_routes() if r.access.role != "user"], ids=str)
 def test_role_below_the_mark_is_forbidden(house: Flask, route: Route) -> None:
     answer = sign_up(house, "user").call(route.method, route.path.removeprefix(PREFIX))

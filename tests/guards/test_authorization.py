@@ -46,11 +46,13 @@ def without_policy(policy: dict[str, Policy]) -> set[str]:
     return set(BY_NAME) ^ set(policy)
 
 
+@pytest.mark.asvs("8.2.1")
 def test_every_route_has_a_policy_and_every_policy_a_route() -> None:
     assert without_policy(POLICY) == set()
     assert without_policy({**POLICY, "GET /nowhere": Policy(200)}) == {"GET /nowhere"}
 
 
+@pytest.mark.asvs("8.2.1", "8.2.2", "8.3.1")
 def test_every_cell_is_answered_as_the_policy_says(stage: Stage, cell: Callable[[str, int], None]) -> None:
     asked = list(cells(api_routes(), POLICY))
     found = wrong(stage, *api_routes())
@@ -59,6 +61,7 @@ def test_every_cell_is_answered_as_the_policy_says(stage: Stage, cell: Callable[
     cell("authorization", len(asked))
 
 
+@pytest.mark.asvs("16.5.3")
 @pytest.mark.parametrize(
     ("route", "loosened", "let_in"),
     [

@@ -74,6 +74,7 @@ def test_unknown_path_is_404(resident: Caller, path: str) -> None:
     assert resident.client.head(f"{path.rstrip('/')}/x/y/z").status_code == 404
 
 
+@pytest.mark.asvs("4.1.4", "13.4.4")
 @pytest.mark.parametrize("path", paths())
 def test_unanswered_method_is_405_and_allow_names_the_others(resident: Caller, path: str) -> None:
     answered = paths()[path]
@@ -149,6 +150,7 @@ def test_body_that_is_no_object_is_400(resident: Caller, route: Route) -> None:
         assert_one_shape(answer, 400, "VALIDATION_ERROR")
 
 
+@pytest.mark.asvs("2.2.1", "15.3.3")
 @pytest.mark.parametrize("route", WITH_BODY, ids=str)
 def test_unknown_field_is_400_and_named(resident: Caller, route: Route) -> None:
     names = {"zzz": "zzz", "\x00": "\x00", "a.b": "a.b", "x" * 500: "x" * 100, "\U0001f600\n": "\U0001f600\n"}
@@ -170,6 +172,7 @@ def test_other_pages_of_the_service_have_the_shape_too(house: Flask, path: str) 
     assert (missing.status_code, missing.json["error"]["code"]) == (404, "NOT_FOUND")
 
 
+@pytest.mark.asvs("1.2.4")
 def test_no_path_is_an_error_of_ours_on_either_engine(app: Flask) -> None:
     """NUL and friends in a path: what PostgreSQL refuses to hold must not get there."""
     caller = sign_up(app, "caller")

@@ -88,6 +88,7 @@ def test_accept_that_takes_nothing_is_406_and_all_else_is_not(resident: Caller, 
         assert call(resident, route, "?zzz=1", headers={"Accept": sent}).status_code in (400, 415), sent
 
 
+@pytest.mark.asvs("4.1.1")
 @pytest.mark.parametrize("route", GETS, ids=str)
 def test_answer_comes_in_each_type_that_is_offered(resident: Caller, route: Route) -> None:
     path = real(resident, route).removeprefix(PREFIX)

@@ -31,6 +31,11 @@ def hosts(app: Flask) -> list[str | None]:
         return list(connection.scalars(select(Domain.host).order_by(Domain.id)))
 
 
+@pytest.mark.asvs("6.3.2")
+def test_new_database_has_no_account(app: Flask) -> None:
+    assert users(app) == []
+
+
 def test_admin_is_created_from_prompts_and_can_sign_in(app: Flask) -> None:
     result = typed(app, "users", "create-admin", answers=f"Ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0, result.output
@@ -165,6 +170,7 @@ def test_unknown_account_and_role_are_refused(app: Flask, alice: Caller) -> None
     assert [role for _, role in users(app)] == ["user"]
 
 
+@pytest.mark.asvs("6.5.6")
 def test_reset_factors_lets_the_password_alone_sign_in(app: Flask, alice: Caller) -> None:
     with_totp(alice)
     authenticator = add_passkey(alice)

@@ -88,6 +88,7 @@ class TestReadingOnly:
                     connection.execute(statement)
         assert guesses(app) == 0
 
+    @pytest.mark.asvs("3.5.3")
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
     def test_view_that_writes_on_a_safe_method_fails_and_stores_nothing(
         self, make_app: AppFactory, method: str
@@ -323,6 +324,7 @@ class TestSQLite:
             busy.kill()
         assert sorted(waits)[24] < 0.25  # four of five; the machine may be busy
 
+    @pytest.mark.asvs("1.4.3")
     def test_closed_connections_leave_no_descriptor(self, app: Flask) -> None:
         def descriptors() -> int:
             return sum(

@@ -57,6 +57,7 @@ def text_of(reader: FlaskClient, path: str) -> str:
         return answer.text
 
 
+@pytest.mark.asvs("14.2.3")
 def test_page_loads_only_files_of_this_service_and_has_nothing_inline(reader: FlaskClient) -> None:
     page = Page(text_of(reader, "/docs"))
     assert page.inline == []
@@ -71,6 +72,7 @@ def test_page_loads_only_files_of_this_service_and_has_nothing_inline(reader: Fl
             assert len(answer.data) > 100
 
 
+@pytest.mark.asvs("3.4.3")
 def test_policy_allows_no_script_but_ours_and_no_framing(reader: FlaskClient) -> None:
     with reader.get("/docs") as answer:
         parts = dict(
@@ -90,6 +92,7 @@ def test_starter_asks_for_the_specification_and_for_no_validator(reader: FlaskCl
     assert reader.get(f"/{path[1]}").json["openapi"].startswith("3.1")
 
 
+@pytest.mark.asvs("5.3.2", "13.4.3")
 @pytest.mark.parametrize(
     "name",
     [

@@ -5,6 +5,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from flask import Flask
 from sqlalchemy import text
 
@@ -41,6 +42,7 @@ def test_process_is_up_whatever_stands_behind_it(make_app: AppFactory) -> None:
     assert app.test_client().head("/healthz").status_code == 200
 
 
+@pytest.mark.asvs("13.4.5", "16.5.1")
 def test_database_that_is_away_is_named_without_its_address(make_app: AppFactory) -> None:
     port = servers.free_port()
     found = failing(make_app(DATABASE_URL=f"postgresql://somebody:hunter2@127.0.0.1:{port}/x"))

@@ -32,6 +32,7 @@ def test_symmetric_keys_are_never_shown(app: Flask) -> None:
     assert keys_of(app) == []
 
 
+@pytest.mark.asvs("11.6.1")
 @pytest.mark.parametrize(("algorithm", "kty"), [("RS256", "RSA"), ("EdDSA", "OKP")])
 def test_anybody_can_verify_an_access_token_by_the_set(
     make_app: AppFactory, algorithm: str, kty: str

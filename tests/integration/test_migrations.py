@@ -179,6 +179,7 @@ def _alembic() -> AlembicConfig:
     return config
 
 
+@pytest.mark.asvs("13.3.2")
 def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     try:

@@ -76,6 +76,7 @@ def test_a_reader_that_fails_gives_its_turn_to_the_next(url: str) -> None:
     assert other._store.claim(other._key("x", []), "1")
 
 
+@pytest.mark.asvs("14.2.2")
 def test_redis_tells_nobody_what_was_asked_for_and_forgets_it(url: str) -> None:
     process(url).read("facets", [[7], "https://private.example/"], "7:5", lambda: [1])
     with redis.Redis.from_url(url) as connection:
@@ -87,6 +88,7 @@ def test_redis_tells_nobody_what_was_asked_for_and_forgets_it(url: str) -> None:
         assert 0 < connection.ttl(key) <= caching._KEPT
 
 
+@pytest.mark.asvs("1.5.2")
 @pytest.mark.parametrize(
     "spoil", [lambda kept: b"{", lambda kept: kept[:-3] + b"[9]", lambda kept: kept + b" "]
 )

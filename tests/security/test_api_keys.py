@@ -148,6 +148,7 @@ def test_access_token_is_no_api_key(victim: Caller) -> None:
     assert_refused(read(victim, {"X-API-Key": str(victim.token)}))
 
 
+@pytest.mark.asvs("14.2.1")
 @pytest.mark.parametrize("name", ["api_key", "apikey", "key", "access_token", "X-API-Key"])
 def test_key_in_the_address_or_a_cookie_is_not_read(victim: Caller, key: str, name: str) -> None:
     assert_refused(victim.client.get(f"/api/v1/users/me?{name}={key}"), "AUTH_REQUIRED")
@@ -198,6 +199,7 @@ def test_key_is_dead_while_its_owner_is_not_active(house: Flask, status: str) ->
         assert read(caller, headers).status_code == answered
 
 
+@pytest.mark.asvs("8.3.2")
 def test_key_has_the_role_that_its_owner_has_now_and_only_with_the_scope(house: Flask) -> None:
     caller = sign_up(house, "boss")
     set_role(house, caller, "admin")
@@ -232,6 +234,7 @@ def test_key_bound_to_networks_opens_there_alone(victim: Caller) -> None:
         assert "address" in answer.json["error"]["message"]
 
 
+@pytest.mark.asvs("16.3.2", "16.3.3")
 def test_use_from_elsewhere_is_recorded_once_a_minute(house: Flask) -> None:
     caller = sign_up(house, "bound")
     key = make_key(caller, allowed_networks=["192.0.2.0/24"])

@@ -58,7 +58,7 @@ def seen(url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) ->
         db.engine.dispose()
 
 
-@pytest.mark.asvs("16.2.5")
+@pytest.mark.asvs("14.2.4", "16.2.5")
 @pytest.mark.parametrize("place", PLACES)
 def test_no_secret_is_found_but_a_planted_one_is(seen: Seen, place: str) -> None:
     house, found = seen

@@ -40,7 +40,7 @@ def listed(value: str) -> set[str]:
     return {part.strip() for part in value.split(",")}
 
 
-@pytest.mark.asvs("3.4.2")
+@pytest.mark.asvs("1.2.9", "3.4.2")
 @pytest.mark.parametrize(
     ("kind", "origin"),
     list(itertools.product(KINDS, ORIGINS)),

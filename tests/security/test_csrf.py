@@ -110,6 +110,7 @@ def forged(browser: Browser, **headers: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.asvs("3.5.1", "3.5.2")
 def test_forger_makes_nothing(browser: Browser) -> None:
     assert forged(browser) == 403
     assert browser.call("GET", "/links").json["items"] == []
@@ -148,6 +149,7 @@ def test_oddities_are_refused(browser: Browser, told: dict[str, str]) -> None:
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "CSRF_FAILED")
 
 
+@pytest.mark.asvs("3.5.1")
 def test_token_is_wanted_twice(browser: Browser) -> None:
     """The header without its cookie is not enough, though it is genuine: both come from the same jar."""
     client = browser.client.application.test_client(use_cookies=False)
@@ -169,6 +171,7 @@ def test_a_page_of_ours_makes_its_link(browser: Browser, secure: Flask) -> None:
 # --- Login CSRF and what comes before a session ---
 
 
+@pytest.mark.asvs("7.6.2")
 @pytest.mark.parametrize("told", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": EVIL}, {"Origin": "null"}])
 def test_foreign_page_does_not_sign_its_reader_in(secure: Flask, told: dict[str, str]) -> None:
     """Else the reader would work in the attacker's account, and tell it what is his."""

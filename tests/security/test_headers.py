@@ -71,7 +71,7 @@ def codes(secure: Flask, bearer: dict[str, str]) -> dict[str, str]:
     return {"open": made(), "locked": made(password=PASSWORD)}
 
 
-@pytest.mark.asvs("3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8")
+@pytest.mark.asvs("3.2.1", "3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8", "14.3.2")
 @pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: f"{kind} ({CELLS} cells)")
 def test_answer_carries_its_headers(
     secure: Flask, bearer: dict[str, str], codes: dict[str, str], kind: str
@@ -90,6 +90,7 @@ def test_answer_carries_its_headers(
         return
     [policy] = sent["Content-Security-Policy"]
     assert "default-src 'none'" in policy
+    assert "base-uri 'none'" in policy  # does not follow from default-src
     assert "frame-ancestors 'none'" in policy
     assert sent["X-Frame-Options"] == ["DENY"]
     assert sent["Referrer-Policy"] in (["no-referrer"], ["same-origin"])

@@ -106,7 +106,7 @@ def test_honest_sign_in_makes_an_account_and_a_session(browser: Caller, issuer: 
 # --- The browser that it was begun in, once ---
 
 
-@pytest.mark.asvs("10.2.1")
+@pytest.mark.asvs("7.6.2", "10.1.2", "10.2.1")
 def test_state_of_another_browser_is_refused(house: Flask, browser: Caller, issuer: Issuer) -> None:
     """Login CSRF: an attacker's callback, opened in the victim's browser."""
     as_somebody(issuer)
@@ -116,6 +116,7 @@ def test_state_of_another_browser_is_refused(house: Flask, browser: Caller, issu
     assert_refused(browser.get(f"{BEGIN}/callback", query_string=attackers), 403, "CSRF_FAILED")
 
 
+@pytest.mark.asvs("10.1.2", "10.2.1")
 def test_without_the_cookie_nothing_is_completed(house: Flask, browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     returned = back(issuer, begun(browser))
@@ -123,12 +124,14 @@ def test_without_the_cookie_nothing_is_completed(house: Flask, browser: Caller, 
     assert browser.post(COMPLETE, json=returned).status_code == 200
 
 
+@pytest.mark.asvs("3.3.2", "3.3.4")
 def test_cookie_is_for_this_browser_and_no_script(browser: Caller) -> None:
     cookie = browser.post(BEGIN, json={"return_to": "/"}).headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
 
 
+@pytest.mark.asvs("3.3.1", "3.3.3")
 def test_cookie_is_locked_to_the_host_where_there_is_https(browser: Caller, house: Flask) -> None:
     house.config["PUBLIC_URL"] = "https://sho.rt"
     cookie = browser.post(BEGIN, json={"return_to": "/"}).headers["Set-Cookie"]
@@ -172,6 +175,7 @@ def test_code_is_good_once(browser: Caller, issuer: Issuer) -> None:
     assert_refused(browser.post(COMPLETE, json=again))
 
 
+@pytest.mark.asvs("10.1.2")
 def test_code_of_another_sign_in_lacks_the_verifier(house: Flask, browser: Caller, issuer: Issuer) -> None:
     """A stolen code, injected into a sign-in of the thief's own (PKCE, RFC 9700 §2.1.1)."""
     as_somebody(issuer)
@@ -181,6 +185,7 @@ def test_code_of_another_sign_in_lacks_the_verifier(house: Flask, browser: Calle
     assert_refused(thief.post(COMPLETE, json=own))
 
 
+@pytest.mark.asvs("10.2.1")
 def test_url_holds_a_challenge_and_neither_secret(browser: Caller, issuer: Issuer) -> None:
     sent = parameters(begun(browser))
     [kept] = browser.client._cookies.values()
@@ -190,6 +195,7 @@ def test_url_holds_a_challenge_and_neither_secret(browser: Caller, issuer: Issue
     assert kept.value not in json.dumps(sent)
 
 
+@pytest.mark.asvs("10.1.2")
 def test_database_gives_no_sign_in_away(house: Flask, browser: Caller, issuer: Issuer) -> None:
     state = parameters(begun(browser))["state"]
     [kept] = browser.client._cookies.values()
@@ -311,6 +317,7 @@ def test_subject_that_is_none_is_the_providers_fault(browser: Caller, issuer: Is
     assert_refused(signed_in(browser, issuer), 502, "BAD_GATEWAY")
 
 
+@pytest.mark.asvs("11.2.3")
 def test_short_key_signs_nothing(browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -339,6 +346,7 @@ def test_code_of_another_issuer_is_refused(browser: Caller, issuer: Issuer) -> N
     assert "/token" not in issuer.asked
 
 
+@pytest.mark.asvs("10.2.2")
 def test_code_without_issuer_is_refused_where_the_provider_names_it(browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     issuer.discovery = {"authorization_response_iss_parameter_supported": True}
@@ -417,6 +425,7 @@ def test_subject_and_not_the_address_says_who_it_is(house: Flask, browser: Calle
     assert browser.get("/users/me").json["id"] == own != owner.id
 
 
+@pytest.mark.asvs("16.3.1")
 def test_disabled_user_is_refused_and_it_is_recorded(house: Flask, browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     assert signed_in(browser, issuer).status_code == 200
@@ -464,6 +473,7 @@ def test_attackers_link_in_the_victims_browser_is_refused(house: Flask, issuer: 
     assert victim.get("/users/me/identities").json["items"] == []
 
 
+@pytest.mark.asvs("2.3.1")
 def test_sign_in_and_link_are_not_taken_for_each_other(house: Flask, issuer: Issuer) -> None:
     victim = sign_up(house, "victim")
     as_somebody(issuer)
@@ -482,6 +492,7 @@ def test_person_who_is_another_user_is_not_linked(house: Flask, browser: Caller,
 # --- Where the browser goes ---
 
 
+@pytest.mark.asvs("1.3.6", "3.7.2")
 @pytest.mark.parametrize(
     "return_to",
     [
@@ -513,6 +524,7 @@ def test_return_to_elsewhere_is_refused(browser: Caller, return_to: str) -> None
     assert answered.json["error"]["field"] == "return_to"
 
 
+@pytest.mark.asvs("14.2.1")
 @pytest.mark.parametrize("return_to", ["/", "/app?tab=1", "/a//b", FRONTEND, f"{FRONTEND}/in?x=https://a.b/"])
 def test_callback_leads_back_with_the_answer_behind_the_hash(
     browser: Caller, issuer: Issuer, return_to: str
@@ -587,6 +599,7 @@ DOCUMENTS: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
 }
 
 
+@pytest.mark.asvs("15.3.2")
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
 def test_bad_answer_of_the_provider_is_502(browser: Caller, issuer: Issuer, path: str, name: str) -> None:
@@ -599,6 +612,7 @@ def test_bad_answer_of_the_provider_is_502(browser: Caller, issuer: Issuer, path
     assert "/elsewhere" not in issuer.asked
 
 
+@pytest.mark.asvs("16.5.2")
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token"])
 def test_hung_provider_is_504(
     browser: Caller, issuer: Issuer, path: str, monkeypatch: pytest.MonkeyPatch
@@ -618,6 +632,7 @@ def test_failure_is_remembered_for_a_while(browser: Caller, issuer: Issuer) -> N
     assert issuer.asked == ["/.well-known/openid-configuration"]
 
 
+@pytest.mark.asvs("1.3.6", "10.5.3")
 @pytest.mark.parametrize(
     "discovery",
     [
@@ -634,7 +649,6 @@ def test_failure_is_remembered_for_a_while(browser: Caller, issuer: Issuer) -> N
     ],
     ids=str,
 )
-@pytest.mark.asvs("10.5.3")
 def test_discovery_that_leads_astray_is_502(
     browser: Caller, issuer: Issuer, discovery: dict[str, Any]
 ) -> None:
@@ -652,6 +666,7 @@ def test_userinfo_of_somebody_else_is_refused(browser: Caller, issuer: Issuer) -
     assert signed_in(browser, issuer).status_code == 200
 
 
+@pytest.mark.asvs("10.1.1")
 def test_access_token_of_the_provider_is_not_kept(house: Flask, browser: Caller, issuer: Issuer) -> None:
     as_somebody(issuer)
     issuer.token = {"access_token": "canary-7f3a", "refresh_token": "canary-7f3a"}

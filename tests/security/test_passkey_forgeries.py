@@ -180,6 +180,7 @@ def test_forgery_adds_no_passkey(house: Flask, owner: Caller, name: str) -> None
     assert caller.get("/users/me/passkeys").json["items"] == []
 
 
+@pytest.mark.asvs("6.7.2")
 def test_challenge_adds_one_passkey(house: Flask) -> None:
     caller = sign_up(house, "caller")
     options = asked(caller)

@@ -68,6 +68,7 @@ def test_parallel_renewals_leave_ten_recovery_codes(app: Flask) -> None:
     assert alice.get("/users/me/totp").json["recovery_codes_left"] == 10
 
 
+@pytest.mark.asvs("6.7.2")
 @pytest.mark.parametrize("count", [0, 1], ids=["no counter", "counter"])
 def test_signature_of_a_passkey_in_parallel_is_good_once(app: Flask, count: int) -> None:
     alice = sign_up(app, "alice")
@@ -127,6 +128,7 @@ def _guess(caller: Caller, number: int) -> TestResponse:
     return answer
 
 
+@pytest.mark.asvs("6.3.1")
 def test_codes_are_one_count_through_all_doors(app: Flask) -> None:
     alice = sign_up(app, "alice")
     secret, _ = with_totp(alice)
@@ -151,6 +153,7 @@ def test_right_codes_give_their_guess_back(app: Flask) -> None:
         assert sign_in(alice, otp).status_code == 200
 
 
+@pytest.mark.asvs("11.3.3")
 def test_secret_of_one_user_makes_no_codes_in_the_row_of_another(app: Flask) -> None:
     """The control of binding: a row that was copied by somebody who may write the database opens nothing."""
     alice, bob = sign_up(app, "alice"), sign_up(app, "bob")

@@ -241,7 +241,7 @@ def target(
         yield made
 
 
-@pytest.mark.asvs("9.1.1", "9.1.2", "9.1.3", "9.2.1", "9.2.2", "9.2.3")
+@pytest.mark.asvs("7.2.1", "9.1.1", "9.1.2", "9.1.3", "9.2.1", "9.2.2", "9.2.3", "10.3.1", "11.6.1")
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_token_opens_nothing(target: House, name: str, cell: Callable[[str], None]) -> None:
     token = target.victim.token or ""
@@ -277,6 +277,7 @@ def test_forgers_tools_make_a_good_token_where_nothing_is_changed(target: House,
     assert read(target.victim, f"Bearer {forge(target.victim.token or '', target)}").status_code == 200
 
 
+@pytest.mark.asvs("9.1.2")
 def test_other_key_of_the_ring_verifies_by_its_own_algorithm_alone(target: House) -> None:
     fields = {"kid": target.other.kid, "alg": target.other.algorithm}
     token = by(lambda at: at.other, **fields)(target.victim.token or "", target)
@@ -334,6 +335,7 @@ def test_any_other_header_is_refused(victim: Caller, authorization: str, code: s
     assert_refused(read(victim, authorization.replace("{token}", victim.token or "")), code)
 
 
+@pytest.mark.asvs("14.2.1")
 @pytest.mark.parametrize(
     "path", ["/users/me?access_token={token}", "/users/me?token={token}", "/users/me?jwt={token}"]
 )
@@ -349,6 +351,7 @@ def test_token_in_a_cookie_is_not_read(victim: Caller, name: str) -> None:
     assert_refused(victim.client.get("/api/v1/users/me", headers=headers), "AUTH_REQUIRED")
 
 
+@pytest.mark.asvs("9.2.1")
 @pytest.mark.parametrize("minutes", [15, 16, 600])
 def test_expired_token_says_that_it_expired(victim: Caller, minutes: int) -> None:
     with time_machine.travel(claims_of(victim.token or "")["iat"] + 60 * minutes + 1):
@@ -358,6 +361,7 @@ def test_expired_token_says_that_it_expired(victim: Caller, minutes: int) -> Non
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
+@pytest.mark.asvs("7.2.2")
 def test_token_lives_for_fifteen_minutes(victim: Caller) -> None:
     claims = claims_of(victim.token or "")
     assert claims["exp"] - claims["iat"] == 900
@@ -380,6 +384,7 @@ def test_token_tells_nobody_who_its_holder_is(house: Flask, victim: Caller) -> N
         assert jwt.get_unverified_header(token or "") == {"alg": "HS256", "typ": "JWT", "kid": kid}
 
 
+@pytest.mark.asvs("7.2.1")
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -402,6 +407,7 @@ def test_what_is_stored_counts_and_not_what_the_token_was_made_for(
     assert status != 200 or answer.json["role"] == "manager"
 
 
+@pytest.mark.asvs("10.3.3")
 def test_two_users_cannot_mix_their_tokens(house: Flask, victim: Caller) -> None:
     thief = sign_up(house, "thief")
     mixed = signed({**claims_of(thief.token or ""), "sub": claims_of(victim.token or "")["sub"]})

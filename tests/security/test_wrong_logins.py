@@ -86,6 +86,7 @@ def test_thousand_wrong_sign_ins_compare_ten_passwords_and_the_owner_gets_in(
     )
 
 
+@pytest.mark.asvs("6.3.1")
 def test_attack_of_a_day_compares_a_hundred_passwords(owner: Caller, compared: list[str]) -> None:
     with time_machine.travel(clock.now(), tick=False) as travel:
         for _ in range(24):

@@ -20,6 +20,7 @@ from tests.system.wire import API, VISITOR, assert_one_shape, get, plain, post, 
 # --- The way in ---
 
 
+@pytest.mark.asvs("12.2.1")
 def test_the_main_job_is_done_over_tls(proxy):
     command = [sys.executable, "deploy/smoke.py", f"https://127.0.0.1:{proxy.https}"]
     trusting = {**os.environ, "SSL_CERT_FILE": str(proxy.certificate)}
@@ -27,15 +28,18 @@ def test_the_main_job_is_done_over_tls(proxy):
     assert smoke.returncode == 0, smoke.stdout
 
 
+@pytest.mark.asvs("12.2.1")
 def test_a_visitor_without_tls_is_sent_to_https_with_path_and_query(proxy):
     answer = plain(proxy, "GET /s/abc?x=1 HTTP/1.1")
     assert (answer.status, answer.headers["Location"]) == (301, "https://127.0.0.1/s/abc?x=1")
 
 
+@pytest.mark.asvs("4.1.2", "12.2.1")
 def test_the_api_without_tls_is_refused(proxy):
     assert_one_shape(plain(proxy, f"GET {API}/links HTTP/1.1"), 403, "HTTPS_REQUIRED")
 
 
+@pytest.mark.asvs("12.1.1")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_tls_is_refused(proxy, version):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -47,6 +51,7 @@ def test_old_tls_is_refused(proxy, version):
         context.wrap_socket(raw)
 
 
+@pytest.mark.asvs("4.1.3", "15.3.4")
 def test_what_a_client_says_of_its_address_is_ignored(proxy):
     account = {"email": "spoof@example.org", "password": PASSWORD}
     lies = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9")
@@ -63,11 +68,13 @@ def test_a_sane_request_id_is_kept(proxy):
     )
 
 
+@pytest.mark.asvs("1.2.3")
 @pytest.mark.parametrize("sent", ["short", "with space inside", 'quote-"-in-it', "x" * 129])
 def test_another_request_id_is_replaced_by_nginx(proxy, sent):
     assert_one_shape(get(proxy, "/metrics", f"X-Request-ID: {sent}"), 404, "NOT_FOUND")
 
 
+@pytest.mark.asvs("13.4.5")
 def test_metrics_are_not_public(proxy):
     assert_one_shape(get(proxy, "/metrics"), 404, "NOT_FOUND")
 

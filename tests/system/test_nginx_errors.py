@@ -76,6 +76,7 @@ def test_what_is_not_http_is_400(proxy, line):
     assert_one_shape(answer, 400, "VALIDATION_ERROR")
 
 
+@pytest.mark.asvs("4.2.1")
 def test_an_unknown_transfer_coding_is_501(proxy):
     with proxy.connect() as connection:
         answer = call(connection, "POST / HTTP/1.1\nTransfer-Encoding: gzip")
@@ -87,6 +88,7 @@ def test_plain_http_to_the_tls_port_is_400(proxy):
         assert_one_shape(call(connection, "GET / HTTP/1.1"), 400, "VALIDATION_ERROR")
 
 
+@pytest.mark.asvs("13.4.4")
 def test_trace_is_405_with_allow(proxy):
     with proxy.connect() as connection:
         answer = call(connection, "TRACE / HTTP/1.1")

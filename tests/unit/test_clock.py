@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from app import clock
 
 
+@pytest.mark.asvs("16.2.2")
 def test_now_is_aware_and_in_utc() -> None:
     assert clock.now().tzinfo is UTC
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)

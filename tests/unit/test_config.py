@@ -182,6 +182,7 @@ PROVIDER = {
 }
 
 
+@pytest.mark.asvs("12.3.1")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -221,12 +222,14 @@ def test_secret_of_a_provider_is_not_shown() -> None:
     assert "of the client" not in repr(load({**TESTING, **PROVIDER}).OIDC_PROVIDERS)
 
 
+@pytest.mark.asvs("13.2.3")
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET", "PUBLIC_URL"])
 def test_production_needs_it(name: str) -> None:
     with pytest.raises(BadSetting, match=f"{name} is not set"):
         load({key: value for key, value in PRODUCTION.items() if key != name})
 
 
+@pytest.mark.asvs("13.4.2", "15.2.3")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -247,6 +250,7 @@ def test_unset_environment_means_production() -> None:
     assert load({**PRODUCTION, "FLASK_CONFIG": ""}).NAME == "production"
 
 
+@pytest.mark.asvs("11.4.2", "13.4.2")
 def test_production_is_secure_by_default() -> None:
     settings = load(PRODUCTION)
     assert settings.FORCE_HTTPS
@@ -390,6 +394,7 @@ def test_limits_can_be_switched_off_by_name() -> None:
     assert (settings.LIMIT_USER, settings.GUESSES_LINK, settings.LIMIT_ADMIN) == ("", "", "")
 
 
+@pytest.mark.asvs("1.2.9")
 @pytest.mark.parametrize(
     ("listed", "origin", "allowed"),
     [

@@ -30,6 +30,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
+@pytest.mark.asvs("16.2.4", "16.4.1")
 def test_our_lines_and_the_libraries_are_json(written: io.StringIO) -> None:
     logs.log.info("done", count=3, text="two\nlines")
     logging.getLogger("some.library").warning("%s failed", "it")

@@ -7,6 +7,7 @@ import pytest
 from app.storage import Folder
 
 
+@pytest.mark.asvs("5.3.2")
 @pytest.mark.parametrize(
     "name",
     ["", "a", "../a.png", "a/b.png", "/a.png", "a.png\n", ".a.png", "a.PNG", "a" * 65 + ".png", "a\0.png"],
@@ -19,6 +20,7 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.asvs("13.3.2")
 def test_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "files")
     assert (folder.read("a.png"), list(folder.older_than(0))) == (None, [])

@@ -64,6 +64,7 @@ def events(app: Flask) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
+@pytest.mark.asvs("15.3.1")
 def test_new_key_is_shown_once_and_opens(alice: Caller) -> None:
     answer = alice.post("/api-keys", json=KEY)
     made = answer.json
@@ -115,6 +116,7 @@ def test_scope_admin_is_for_those_who_have_a_role(app: Flask, alice: Caller) -> 
     assert make_key(alice, scopes=[*SCOPES])["scopes"] == [*SCOPES]
 
 
+@pytest.mark.asvs("2.3.2")
 def test_account_has_a_bounded_number_of_keys(
     app: Flask, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +146,7 @@ def test_keys_are_listed_latest_first_page_by_page(alice: Caller, bob: Caller) -
     assert bob.get("/api-keys").json["items"] == []
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize(
     ("method", "rest"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate")]
 )
@@ -189,6 +192,7 @@ def test_change_of_nothing_is_no_new_version(app: Flask, alice: Caller) -> None:
     assert [event["action"] for event in events(app)] == ["api_key.created"]
 
 
+@pytest.mark.asvs("10.4.9")
 def test_revoked_key_is_dead_at_once_and_gone(alice: Caller) -> None:
     made = make_key(alice)
     assert status_with(alice, made["key"]) == 200
@@ -198,6 +202,7 @@ def test_revoked_key_is_dead_at_once_and_gone(alice: Caller) -> None:
     assert alice.delete(f"/api-keys/{made['id']}").status_code == 404
 
 
+@pytest.mark.asvs("13.3.4")
 def test_rotated_key_opens_by_both_secrets_until_the_overlap_ends(
     alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_admin_sees_all_with_the_names_of_today(app: Flask, alice: Caller, admin
     assert alice.email not in admin.get("/audit-events?limit=100").text
 
 
+@pytest.mark.asvs("8.2.3")
 def test_user_does_not_learn_who_the_admin_is(app: Flask, alice: Caller, admin: Caller) -> None:
     with app.app_context(), database.writing() as connection:
         row = connection.execute(select(AuditEvent.__table__).limit(1)).mappings().one()

@@ -74,6 +74,7 @@ def test_without_https_the_names_are_plain(alice: Caller) -> None:
     assert not any(cookie["secure"] for cookie in cookies.values())
 
 
+@pytest.mark.asvs("3.3.4", "10.1.1")
 def test_no_token_is_in_the_body_or_readable_in_a_cookie(alice: Caller) -> None:
     account = {"email": alice.email, "password": PASSWORD, "transport": "cookie"}
     answer = alice.post("/auth/login", json=account)
@@ -164,6 +165,7 @@ def test_refresh_goes_on_when_the_access_token_has_expired(alice: Caller) -> Non
         assert page.get("/users/me").status_code == 200
 
 
+@pytest.mark.asvs("10.4.5")
 def test_reused_refresh_cookie_ends_the_session_and_clears_the_cookies(alice: Caller) -> None:
     token = sign_in(alice)
     stolen = values(alice)["refresh"]
@@ -178,6 +180,7 @@ def test_reused_refresh_cookie_ends_the_session_and_clears_the_cookies(alice: Ca
     assert code_of(page.get("/users/me")) == "INVALID_TOKEN"
 
 
+@pytest.mark.asvs("14.3.1")
 def test_signing_out_ends_the_session_and_clears_the_cookies(alice: Caller) -> None:
     token = sign_in(alice)
     kept = values(alice)["access"]
@@ -209,6 +212,7 @@ def test_new_sign_in_ends_the_session_whose_cookies_it_replaces(alice: Caller) -
     assert code_of(browser(alice).get("/users/me")) == "INVALID_TOKEN"
 
 
+@pytest.mark.asvs("7.2.4")
 def test_sign_in_beside_a_planted_cookie_takes_nothing_of_it_on(alice: Caller) -> None:
     for name in NAMES:
         alice.client.set_cookie(f"slugline_{name}", "planted")
@@ -238,6 +242,7 @@ PLANTED: dict[str, Callable[[dict[str, str]], str]] = {
 }
 
 
+@pytest.mark.asvs("15.3.7")
 @pytest.mark.parametrize("planted", PLANTED)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_cookie_that_comes_twice_is_400(alice: Caller, planted: str) -> None:
@@ -277,6 +282,7 @@ def test_plain_name_is_nothing_where_https_is_on(make_app: AppFactory) -> None:
         assert answer.status_code == status
 
 
+@pytest.mark.asvs("11.3.3")
 @pytest.mark.parametrize("value", ["", "x", "é", "a" * 3000, "eyJhbGciOiJub25lIn0.e30."])
 def test_cookie_that_was_not_made_here_is_401(app: Flask, value: str) -> None:
     anonymous = Caller(app.test_client(use_cookies=False))

@@ -29,6 +29,7 @@ def test_address_is_case_insensitive(alice: Caller) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.asvs("6.2.8")
 def test_password_is_compared_after_nfkc(anonymous: Caller) -> None:
     account = {"email": "nfkc@example.org", "password": "\N{LATIN SMALL LIGATURE FI}ne words for a key"}
     assert anonymous.post("/auth/register", json=account).status_code == 201
@@ -97,6 +98,7 @@ def test_ipv6_guesses_are_counted_by_network(make_app: AppFactory) -> None:
     assert statuses == [401, 401, 429]
 
 
+@pytest.mark.asvs("6.3.1")
 def test_sixteen_parallel_guesses_compare_five_passwords(
     app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +213,7 @@ def test_password_changed_while_it_was_compared_opens_nothing(
     assert answer.status_code == 401
 
 
+@pytest.mark.asvs("15.2.2")
 def test_flood_of_sign_ins_is_told_to_come_again(
     app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

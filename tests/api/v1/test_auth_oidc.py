@@ -54,6 +54,7 @@ def test_account_has_no_password_and_stands_all_the_same(anonymous: Caller, issu
     assert anonymous.delete("/users/me").status_code == 204
 
 
+@pytest.mark.asvs("10.3.3")
 def test_closed_account_is_forgotten_and_may_be_made_anew(anonymous: Caller, issuer: Issuer) -> None:
     returned = came_back(anonymous, issuer)
     anonymous.token = anonymous.post(COMPLETE, json=returned).json["access_token"]

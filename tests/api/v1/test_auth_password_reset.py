@@ -2,19 +2,22 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from app import database
-from app.accounts.models import OneTimeToken
+from app.accounts.models import OneTimeToken, User
 from app.audit.models import AuditEvent
 from app.cli.worker import answer_petitions
 from app.mail.models import OutgoingMail
+from tests import factors
 from tests.conftest import PASSWORD, Caller
+from tests.factors import code, with_totp
 from tests.mailbox import asked, mails, sent_token, subjects
-from tests.making import let_pass
+from tests.making import let_pass, set_column
 
 NEW = "another good long secret"
 
@@ -32,6 +35,7 @@ def sign_in(caller: Caller, password: str) -> int:
     return caller.post("/auth/login", json={"email": caller.email, "password": password}).status_code
 
 
+@pytest.mark.asvs("7.4.3")
 def test_link_sets_a_password_and_signs_everybody_out(app: Flask, alice: Caller) -> None:
     assert reset(alice, forgot(app, alice)) == 204
     assert [sign_in(alice, password) for password in (PASSWORD, NEW)] == [401, 200]
@@ -40,6 +44,16 @@ def test_link_sets_a_password_and_signs_everybody_out(app: Flask, alice: Caller)
         alice.post("/auth/refresh", headers={"Authorization": f"Bearer {alice.refresh_token}"}).status_code
         == 401
     )
+
+
+@pytest.mark.asvs("6.4.3")
+def test_reset_gets_around_no_second_factor(app: Flask, alice: Caller) -> None:
+    set_column(app, User, email_verified_at=datetime.now(UTC))
+    secret, _ = with_totp(alice)
+    assert reset(alice, forgot(app, alice)) == 204
+    refused = factors.sign_in(alice, password=NEW)
+    assert (refused.status_code, refused.json["error"]["code"]) == (401, "OTP_REQUIRED")
+    assert factors.sign_in(alice, code(secret), NEW).status_code == 200
 
 
 def test_owner_is_told_and_the_address_is_proven(app: Flask, alice: Caller) -> None:
@@ -78,6 +92,7 @@ def test_refused_password_leaves_the_link_good(app: Flask, alice: Caller) -> Non
     assert [reset(alice, token, "short"), reset(alice, token)] == [400, 204]
 
 
+@pytest.mark.asvs("6.4.1")
 def test_link_is_dead_after_half_an_hour(app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     token = forgot(app, alice)
     let_pass(monkeypatch, minutes=30, seconds=1)
@@ -113,6 +128,7 @@ def test_account_that_closed_takes_no_password_and_leaves_no_mail(app: Flask, al
         assert connection.execute(select(OneTimeToken.purpose)).all() == []
 
 
+@pytest.mark.asvs("14.2.4")
 def test_nothing_in_the_database_opens_the_account(app: Flask, alice: Caller) -> None:
     """A token is stored as its hash, a mail encrypted: who reads the database sets no password."""
     asked(alice, "/auth/password/forgot", email=alice.email)
@@ -141,6 +157,7 @@ def test_what_happened_is_recorded(app: Flask, alice: Caller) -> None:
     assert events[0]["request_id"].startswith("req_") and events[0]["ip_prefix"] == "127.0.0.0/24"
 
 
+@pytest.mark.asvs("15.4.2")
 def test_two_at_once_set_one_password(app: Flask, alice: Caller) -> None:
     token = forgot(app, alice)
     with ThreadPoolExecutor(8) as pool:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import select
@@ -17,6 +18,7 @@ def refresh(caller: Caller, token: str | None) -> tuple[int, dict[str, str]]:
     return answer.status_code, answer.json
 
 
+@pytest.mark.asvs("7.2.2")
 def test_refresh_gives_a_new_pair(alice: Caller) -> None:
     status, pair = refresh(alice, alice.refresh_token)
     assert status == 200
@@ -25,6 +27,7 @@ def test_refresh_gives_a_new_pair(alice: Caller) -> None:
     assert alice.get("/users/me").status_code == 200
 
 
+@pytest.mark.asvs("10.4.5")
 def test_reused_token_ends_the_whole_family(app: Flask, alice: Caller) -> None:
     _, pair = refresh(alice, alice.refresh_token)
     status, body = refresh(alice, alice.refresh_token)
@@ -35,6 +38,7 @@ def test_reused_token_ends_the_whole_family(app: Flask, alice: Caller) -> None:
         assert connection.scalars(select(Session.ended_at)).one() is not None
 
 
+@pytest.mark.asvs("10.4.5")
 def test_sixteen_threads_with_one_token_get_one_pair_and_end_the_family(app: Flask, alice: Caller) -> None:
     together = Barrier(16)
 
@@ -49,11 +53,13 @@ def test_sixteen_threads_with_one_token_get_one_pair_and_end_the_family(app: Fla
         assert connection.scalars(select(Session.ended_at)).one() is not None
 
 
+@pytest.mark.asvs("9.2.2")
 def test_access_token_does_not_refresh(alice: Caller) -> None:
     status, body = refresh(alice, alice.token)
     assert (status, body["error"]["code"]) == (401, "INVALID_TOKEN")
 
 
+@pytest.mark.asvs("9.2.2")
 def test_refresh_token_does_not_open_the_api(alice: Caller) -> None:
     alice.token = alice.refresh_token
     answer = alice.get("/users/me")
@@ -66,6 +72,7 @@ def test_no_token_is_auth_required(anonymous: Caller) -> None:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.asvs("7.3.1")
 def test_refresh_token_lives_for_seven_days(alice: Caller) -> None:
     with time_machine.travel(clock.now().timestamp() + 7 * 86_400 - 60):
         status, pair = refresh(alice, alice.refresh_token)

@@ -24,6 +24,7 @@ def test_new_user_is_created_and_located(anonymous: Caller) -> None:
     assert "password" not in answer.text
 
 
+@pytest.mark.asvs("11.4.2")
 def test_password_is_stored_as_a_salted_hash(app: Flask, anonymous: Caller) -> None:
     for number in (1, 2):
         anonymous.post("/auth/register", json={**ACCOUNT, "email": f"u{number}@example.org"})
@@ -103,6 +104,7 @@ def test_registration_by_domain_admits_listed_ones_only(
     assert answer.status_code == status
 
 
+@pytest.mark.asvs("6.2.1")
 @pytest.mark.parametrize(
     ("password", "reason"),
     [("short one", "length"), ("password1234", "common"), ("ada@example.org", "context")],

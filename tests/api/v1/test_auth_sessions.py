@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -18,12 +19,14 @@ def sign_in_again(caller: Caller) -> Caller:
     return Caller(caller.client, caller.id, caller.email, tokens["access_token"], tokens["refresh_token"])
 
 
+@pytest.mark.asvs("7.4.1")
 def test_logout_ends_the_access_token_at_once(alice: Caller) -> None:
     assert alice.post("/auth/logout").status_code == 204
     answer = alice.get("/users/me")
     assert (answer.status_code, answer.json["error"]["code"]) == (401, "INVALID_TOKEN")
 
 
+@pytest.mark.asvs("7.4.1")
 def test_logout_with_the_refresh_token_ends_the_session(alice: Caller) -> None:
     header = {"Authorization": f"Bearer {alice.refresh_token}"}
     assert alice.post("/auth/logout", headers=header).status_code == 204
@@ -35,6 +38,7 @@ def test_second_logout_is_401(alice: Caller) -> None:
     assert alice.post("/auth/logout").status_code == 401
 
 
+@pytest.mark.asvs("7.5.2")
 def test_sessions_are_listed_latest_first_with_the_current_one_marked(alice: Caller) -> None:
     second = sign_in_again(alice)
     items = second.get("/auth/sessions").json["items"]
@@ -64,6 +68,7 @@ def test_sessions_are_counted_trimmed_and_numbered(alice: Caller) -> None:
     assert alice.get("/auth/sessions?fields=id,refresh_jti").json["error"]["field"] == "fields"
 
 
+@pytest.mark.asvs("7.5.2", "10.4.9")
 def test_ended_session_is_401_for_its_holder_and_gone_from_the_list(alice: Caller) -> None:
     second = sign_in_again(alice)
     other = second.get("/auth/sessions").json["items"][1]["id"]
@@ -72,6 +77,7 @@ def test_ended_session_is_401_for_its_holder_and_gone_from_the_list(alice: Calle
     assert len(second.get("/auth/sessions").json["items"]) == 1
 
 
+@pytest.mark.asvs("7.4.3")
 def test_all_others_end_and_this_one_stays(alice: Caller) -> None:
     second = sign_in_again(alice)
     assert second.delete("/auth/sessions").status_code == 204
@@ -79,12 +85,14 @@ def test_all_others_end_and_this_one_stays(alice: Caller) -> None:
     assert second.get("/users/me").status_code == 200
 
 
+@pytest.mark.asvs("8.2.2")
 def test_somebody_elses_session_is_404(alice: Caller, bob: Caller) -> None:
     session = alice.get("/auth/sessions").json["items"][0]["id"]
     assert bob.delete(f"/auth/sessions/{session}").status_code == 404
     assert alice.get("/users/me").status_code == 200
 
 
+@pytest.mark.asvs("14.2.7")
 def test_purge_deletes_what_ended_more_than_seven_days_ago(app: Flask, alice: Caller, bob: Caller) -> None:
     alice.post("/auth/logout")
     with app.app_context():

@@ -67,6 +67,7 @@ def test_link_is_good_once(app: Flask, anonymous: Caller) -> None:
     assert statuses == [204, 403]
 
 
+@pytest.mark.asvs("6.4.1")
 def test_link_is_dead_after_a_day(app: Flask, anonymous: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(anonymous, "/auth/register", **ADA)
     token = sent_token(app, ADA["email"])
@@ -87,6 +88,7 @@ def test_newer_link_ends_the_older(app: Flask, anonymous: Caller) -> None:
     assert statuses == [403, 204]
 
 
+@pytest.mark.asvs("2.3.1")
 def test_link_of_another_purpose_verifies_nothing(app: Flask, anonymous: Caller) -> None:
     asked(anonymous, "/auth/register", **ADA)
     mails(app)
@@ -249,6 +251,7 @@ def test_disabled_account_gets_no_mail(app: Flask) -> None:
     assert mails(app) == []
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize(
     ("agent", "kind"),
     [

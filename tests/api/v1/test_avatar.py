@@ -61,6 +61,7 @@ def test_picture_becomes_a_square_png(alice: Caller, kind: str) -> None:
     assert blue > 200 > red
 
 
+@pytest.mark.asvs("5.2.2")
 def test_type_is_told_from_the_bytes_alone(alice: Caller) -> None:
     assert send(alice, picture("JPEG"), filename="me.svg").status_code == 201
     assert send(alice, b"<svg xmlns='http://www.w3.org/2000/svg'/>", filename="me.png").status_code == 400
@@ -140,6 +141,7 @@ def test_picture_of_just_as_many_pixels_is_taken(alice: Caller) -> None:
     assert send(alice, picture("PNG", (4000, 4000))).status_code == 201
 
 
+@pytest.mark.asvs("5.2.1")
 def test_two_mebibytes_are_taken_and_a_byte_more_is_413(alice: Caller) -> None:
     data = picture().ljust(avatars.LARGEST, b"\0")
     assert send(alice, data).status_code == 201
@@ -168,6 +170,7 @@ def test_body_of_another_form_is_refused(alice: Caller, data: Any, content_type:
     assert alice.put(PATH, data=data, content_type=content_type).status_code == status
 
 
+@pytest.mark.asvs("5.2.4")
 def test_second_picture_takes_the_place_of_the_first(app: Flask, alice: Caller) -> None:
     send(alice, picture())
     first = alice.get(PATH)
@@ -206,6 +209,7 @@ def test_each_has_a_picture_of_his_own(alice: Caller, bob: Caller) -> None:
     assert bob.get(PATH).status_code == 404
 
 
+@pytest.mark.asvs("5.3.2", "5.4.1")
 def test_name_of_the_file_is_random(app: Flask, alice: Caller) -> None:
     send(alice, picture(), filename="../../etc/passwd")
     [name] = files(app)

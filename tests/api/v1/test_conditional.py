@@ -214,6 +214,7 @@ def test_other_refusals_come_before_a_failed_precondition(alice: Caller, bob: Ca
     assert ask(bob, "DELETE", "/links/mine", If_Match='"other"').status_code == 404
 
 
+@pytest.mark.asvs("15.4.2")
 @pytest.mark.parametrize(("path", "field"), [*FIELDS.items()])
 def test_of_two_changes_of_one_version_exactly_one_is_made(
     app: Flask, alice: Caller, tag: str, path: str, field: str

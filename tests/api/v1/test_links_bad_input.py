@@ -211,6 +211,7 @@ def unchanged(app: Flask, alice: Caller) -> Iterator[None]:
     assert (stored_links(app), alice.get("/links/mine").json) == before
 
 
+@pytest.mark.asvs("2.2.1", "2.2.2")
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     ("method", "path", "fields"), BODIES, ids=lambda value: value if isinstance(value, str) else ""
@@ -227,6 +228,7 @@ def test_each_field_of_a_body_is_named(
     assert wrong == []
 
 
+@pytest.mark.asvs("2.2.1")
 @pytest.mark.usefixtures("unchanged")
 def test_each_parameter_of_a_query_is_named(alice: Caller) -> None:
     wrong = []

@@ -140,6 +140,7 @@ def test_atomic_batch_is_done_as_a_whole(alice: Caller) -> None:
     assert alice.get("/links/one").json["title"] == "T"
 
 
+@pytest.mark.asvs("2.3.3")
 def test_atomic_batch_with_a_bad_item_does_nothing_and_names_each(app: Flask, alice: Caller) -> None:
     make_link(alice, code="there", title="before")
     before = stored_link(app, "there")
@@ -255,6 +256,7 @@ def test_what_is_no_batch_is_400_and_nothing_is_done(alice: Caller, items: Any, 
     assert alice.get("/links").json["items"] == []
 
 
+@pytest.mark.asvs("15.2.2")
 def test_passwords_are_hashed_and_bounded_in_number(app: Flask, alice: Caller) -> None:
     items = [create(code=f"c{n}", password="open sesame") for n in range(MOST_PASSWORDS)]
     body = done(alice, *items, *([update("c0", password=None)] * 20), create(code="free"))
@@ -314,6 +316,7 @@ def test_batches_of_the_same_links_wait_for_each_other_in_one_order(app: Flask, 
     assert {(row["version"], row["title"]) for row in stored_links(app)} == {(2, "T")}
 
 
+@pytest.mark.asvs("15.2.2")
 def test_an_answer_that_would_be_too_large_is_413_and_nothing_is_done(app: Flask, alice: Caller) -> None:
     """A small batch that changes one large link again and again."""
     make_link(alice, code="larger", notes="\N{SNOWMAN}" * 5000)

@@ -160,6 +160,7 @@ def test_managers_read_any_link_and_its_statistics(manager: Caller, alice: Calle
     assert manager.get("/links/hers/clicks").status_code == 404
 
 
+@pytest.mark.asvs("8.2.3")
 def test_managers_switch_links_off_and_on_and_change_nothing_else(
     app: Flask, manager: Caller, alice: Caller
 ) -> None:

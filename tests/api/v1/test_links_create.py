@@ -127,6 +127,7 @@ def test_codes_differ_by_case(alice: Caller) -> None:
     assert make_link(alice, code="Case")["short_url"] != make_link(alice, code="case")["short_url"]
 
 
+@pytest.mark.asvs("2.3.4")
 def test_sixteen_at_once_for_one_code_make_one_link(app: Flask, alice: Caller) -> None:
     together = Barrier(16)
 
@@ -193,6 +194,7 @@ def test_private_targets_are_a_setting(make_app: AppFactory) -> None:
     assert (answer.status_code, answer.json["error"]["field"]) == (400, "url")
 
 
+@pytest.mark.asvs("2.3.2")
 def test_new_links_spend_from_one_bucket_whichever_call_makes_them(make_app: AppFactory) -> None:
     caller = sign_up(make_app(RATELIMIT_ENABLED="true", LIMIT_CREATE="3/hour"), "alice")
     assert caller.post("/links", json={"url": URL, "code": "one"}).status_code == 201

@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from flask import Flask
 from sqlalchemy import event, insert, select
 
@@ -246,6 +247,7 @@ def test_times_sort_by_what_they_are(app: Flask, alice: Caller) -> None:
     assert codes(alice, "sort=updated_at&limit=1") == ["c2", "c0", "c1"]
 
 
+@pytest.mark.asvs("1.2.4")
 def test_q_finds_a_part_of_code_title_or_url_in_any_case(app: Flask, alice: Caller) -> None:
     put_links(
         app,

@@ -89,6 +89,7 @@ def test_read_only_fields_are_ignored_and_nothing_changed_changes_nothing(
     assert stored_link(app, "mine") == before
 
 
+@pytest.mark.asvs("2.2.3")
 def test_times_are_checked_beside_those_that_stay(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     make_link(alice, code="mine", expires_at=from_now(hours=1))
     cases = [

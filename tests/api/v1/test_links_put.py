@@ -91,6 +91,7 @@ def test_password_stays_only_where_the_body_says_so(app: Flask, alice: Caller) -
             assert password is None or passwords.matches(password, stored), sent
 
 
+@pytest.mark.asvs("15.3.3")
 def test_has_password_makes_no_password(alice: Caller) -> None:
     answer = alice.put("/links/new", json={"url": URL, "has_password": True})
     assert (answer.status_code, answer.json["has_password"]) == (201, False)

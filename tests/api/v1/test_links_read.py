@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from flask import Flask
 from sqlalchemy import insert
 
@@ -20,6 +21,7 @@ def test_link_is_read_as_it_was_made(alice: Caller) -> None:
     assert alice.call("HEAD", f"/links/{made['code']}").status_code == 200
 
 
+@pytest.mark.asvs("8.2.2")
 def test_somebody_elses_link_is_404_to_every_call(app: Flask, alice: Caller, bob: Caller) -> None:
     make_link(alice, code="hers")
     before = stored_link(app, "hers")

@@ -67,6 +67,7 @@ def test_passkey_asks_for_no_code(alice: Caller, anonymous: Caller) -> None:
     assert use_passkey(anonymous, add_passkey(alice)).status_code == 200
 
 
+@pytest.mark.asvs("6.5.6")
 def test_removed_passkey_signs_in_no_more(app: Flask, alice: Caller, anonymous: Caller) -> None:
     lost, kept = add_passkey(alice), add_passkey(alice)
     first = alice.get("/users/me/passkeys").json["items"][1]["id"]
@@ -93,6 +94,7 @@ def test_credential_is_nobodys_second_passkey(alice: Caller, bob: Caller) -> Non
         assert (answer.status_code, answer.json["error"]["code"]) == (409, "CONFLICT")
 
 
+@pytest.mark.asvs("2.3.2")
 def test_passkeys_are_bounded(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passkeys, "MOST", 1)
     add_passkey(alice)
@@ -128,6 +130,7 @@ def test_frontend_of_a_listed_origin_below_the_domain_is_taken(make_app: AppFact
     assert statuses == [200, 200, 401]
 
 
+@pytest.mark.asvs("6.3.3")
 def test_password_does_not_get_an_admin_past_his_passkey(make_app: AppFactory) -> None:
     """Who has the password alone can neither use the role nor add a factor of his own."""
     app = make_app(REQUIRE_SECOND_FACTOR="admins")

@@ -65,6 +65,7 @@ def seen(app: Flask, alice: Caller) -> str:
     return "seen"
 
 
+@pytest.mark.asvs("3.2.1", "4.1.1", "5.4.1", "5.4.2")
 @pytest.mark.usefixtures("seen")
 @pytest.mark.parametrize(("path", "whose"), [("/links/seen/stats", "seen"), ("/stats", "all-links")])
 def test_series_is_a_csv_file(alice: Caller, path: str, whose: str) -> None:
@@ -126,6 +127,7 @@ def test_each_list_is_exported_whole(app: Flask, alice: Caller, of: str, dimensi
         assert items == [{"value": value, "clicks": clicks} for value, clicks in values]
 
 
+@pytest.mark.asvs("1.1.2", "1.2.10")
 @pytest.mark.usefixtures("seen")
 def test_hostile_text_is_no_formula_and_stays_in_its_cell(app: Flask, alice: Caller) -> None:
     put(app, alice, [(value, 100 - place) for place, value in enumerate(HOSTILE)])

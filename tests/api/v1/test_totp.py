@@ -1,5 +1,6 @@
 """/users/me/totp, /users/me/recovery-codes, and signing in with what they give."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +46,7 @@ def test_enrolling_gives_what_an_app_needs(alice: Caller) -> None:
     assert len(answer.json["secret"]) == 32  # 160 bits, RFC 4226 §4
 
 
+@pytest.mark.asvs("2.3.1")
 def test_nothing_is_asked_for_before_it_is_confirmed(alice: Caller) -> None:
     start_totp(alice)
     assert sign_in(alice).status_code == 200
@@ -66,6 +68,14 @@ def test_first_code_switches_it_on_and_gives_ten_recovery_codes(app: Flask, alic
     status = alice.get("/users/me/totp").json
     assert (status["enabled"], status["recovery_codes_left"]) == (True, 10)
     assert {("totp.enabled", "success"), ("recovery_codes.made", "success")} <= set(events(app))
+
+
+@pytest.mark.asvs("6.5.4", "11.5.1")
+def test_recovery_code_has_128_random_bits(alice: Caller) -> None:
+    codes = [made.replace("-", "") for made in with_totp(alice)[1]]
+    places = list(zip(*codes, strict=True))
+    assert len(places) * math.log2(len(set("".join(codes)))) >= 128
+    assert all(len(set(place)) > 2 for place in places)
 
 
 def test_password_alone_is_asked_for_a_code(alice: Caller) -> None:
@@ -94,6 +104,7 @@ def test_code_is_read_as_apps_show_it(alice: Caller, written: str) -> None:
     assert sign_in(alice, written.format(now[:2], now[2:3], now[3:])).status_code == 200
 
 
+@pytest.mark.asvs("6.5.5")
 @pytest.mark.parametrize(("steps", "status"), [(-2, 401), (1, 200), (2, 401)])
 def test_clock_may_be_one_step_off(alice: Caller, steps: int, status: int) -> None:
     secret, _ = with_totp(alice)
@@ -113,6 +124,7 @@ def test_code_is_good_once(alice: Caller) -> None:
     assert [sign_in(alice, used).status_code for _ in range(2)] == [200, 401]
 
 
+@pytest.mark.asvs("6.5.1", "6.5.8")
 def test_code_before_a_used_one_is_dead(alice: Caller) -> None:
     secret, _ = with_totp(alice)
     assert sign_in(alice, code(secret, steps=1)).status_code == 200
@@ -185,6 +197,7 @@ def test_new_secret_replaces_the_unconfirmed_one(alice: Caller) -> None:
     assert alice.post("/users/me/totp/confirm", json={"code": code(new)}).status_code == 200
 
 
+@pytest.mark.asvs("6.5.6")
 def test_switched_off_it_is_asked_for_no_more(app: Flask, alice: Caller) -> None:
     with_totp(alice)
     assert alice.delete("/users/me/totp").status_code == 204
@@ -225,7 +238,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.asvs("7.5.1")
+@pytest.mark.asvs("7.5.1", "10.3.4")
 @pytest.mark.parametrize(("method", "path"), CALLS)
 def test_token_of_an_old_sign_in_changes_no_factor(app: Flask, alice: Caller, method: str, path: str) -> None:
     with_totp(alice)
@@ -259,6 +272,7 @@ def test_reauthenticating_takes_the_password(app: Flask, alice: Caller, body: di
     assert events(app)[-1] == ("session.reauthenticated", "failure")
 
 
+@pytest.mark.asvs("6.3.3", "10.3.4")
 def test_admin_has_the_role_once_two_factors_are_shown(make_app: AppFactory) -> None:
     app = make_app(REQUIRE_SECOND_FACTOR="admins")
     root = sign_up(app, "root")

@@ -48,6 +48,7 @@ def test_merge_patch_media_type_is_taken(alice: Caller) -> None:
     assert answer.json["name"] == "G"
 
 
+@pytest.mark.asvs("8.2.3", "15.3.3")
 @pytest.mark.parametrize(
     ("field", "value"), [("name", 1), ("name", "x" * 101), ("role", "admin"), ("colour", "red")]
 )
@@ -59,6 +60,7 @@ def test_role_is_not_writable_and_bad_fields_are_named(alice: Caller, field: str
         assert (answer.status_code, answer.json["error"]["field"]) == (400, field)
 
 
+@pytest.mark.asvs("6.2.2", "6.2.3", "7.4.3")
 def test_password_change_needs_the_old_one_and_ends_other_sessions(alice: Caller) -> None:
     login = {"email": alice.email, "password": PASSWORD}
     other = Caller(alice.client, token=alice.post("/auth/login", json=login).json["access_token"])
@@ -70,12 +72,14 @@ def test_password_change_needs_the_old_one_and_ends_other_sessions(alice: Caller
     assert alice.post("/auth/login", json={**login, "password": NEW}).status_code == 200
 
 
+@pytest.mark.asvs("6.2.3", "7.5.1")
 def test_wrong_old_password_is_403(alice: Caller) -> None:
     body = {"current_password": "not the right one", "new_password": NEW}
     answer = alice.put("/users/me/password", json=body)
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "WRONG_PASSWORD")
 
 
+@pytest.mark.asvs("6.2.4")
 def test_weak_new_password_is_named(alice: Caller) -> None:
     answer = alice.put("/users/me/password", json={"current_password": PASSWORD, "new_password": "short"})
     assert (answer.status_code, answer.json["error"]["field"]) == (400, "new_password")
@@ -90,6 +94,7 @@ def test_guesses_at_the_old_password_and_at_the_door_share_one_count(alice: Call
     assert alice.post("/auth/login", json=login).status_code == 429
 
 
+@pytest.mark.asvs("7.4.2")
 def test_closed_account_is_erased_and_signed_out(app: Flask, alice: Caller) -> None:
     assert alice.delete("/users/me").status_code == 204
     assert alice.get("/users/me").status_code == 401
@@ -105,6 +110,7 @@ def test_address_of_a_closed_account_can_be_registered_anew(alice: Caller) -> No
     assert answer.status_code == 201
 
 
+@pytest.mark.asvs("6.2.11")
 def test_new_password_made_of_the_address_is_refused(alice: Caller) -> None:
     change = {"current_password": PASSWORD, "new_password": alice.email}
     error = alice.put("/users/me/password", json=change).json["error"]

@@ -29,6 +29,7 @@ def test_only_admins_change_and_close_accounts(app: Flask, alice: Caller, bob: C
     assert alice.get("/users/me").json["role"] == "user"
 
 
+@pytest.mark.asvs("8.3.2")
 def test_role_counts_from_the_next_call_on(app: Flask, admin: Caller, alice: Caller) -> None:
     assert alice.get("/users").status_code == 403
     answer = admin.patch(f"/users/{alice.id}", json={"role": "manager"})
@@ -39,6 +40,7 @@ def test_role_counts_from_the_next_call_on(app: Flask, admin: Caller, alice: Cal
     assert (event["before"], event["after"]) == ({"role": "user"}, {"role": "manager"})
 
 
+@pytest.mark.asvs("7.4.2", "7.4.5")
 def test_disabled_user_is_out_at_once_and_comes_back_when_enabled(
     app: Flask, admin: Caller, alice: Caller
 ) -> None:

@@ -39,6 +39,7 @@ def test_old_address_is_told_before_and_after(app: Flask, alice: Caller) -> None
     assert subjects(app, alice.email) == ["Your e-mail address was changed"]
 
 
+@pytest.mark.asvs("7.5.1")
 def test_wrong_password_asks_for_nothing(app: Flask, alice: Caller) -> None:
     answer = alice.put("/users/me/email", json={"email": NEW, "password": "not the right one"})
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "WRONG_PASSWORD")
@@ -116,6 +117,7 @@ def test_sign_in_from_a_new_device_is_told_once(app: Flask, alice: Caller) -> No
     assert "Firefox on Linux" in mail.text and "127.0.0.0/24" in mail.text and "evil" not in mail.text
 
 
+@pytest.mark.asvs("6.3.7")
 def test_change_of_password_is_told(app: Flask, alice: Caller) -> None:
     change = {"current_password": PASSWORD, "new_password": "another good long secret"}
     alice.put("/users/me/password", json=change)

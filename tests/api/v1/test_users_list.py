@@ -25,6 +25,7 @@ def test_users_read_their_own_account_alone(alice: Caller, bob: Caller) -> None:
     assert alice.get(f"/users/{alice.id}").status_code == 200
 
 
+@pytest.mark.asvs("15.3.1")
 def test_managers_read_all_but_closed_ones(app: Flask, manager: Caller, alice: Caller, bob: Caller) -> None:
     bob.delete("/users/me")
     assert ids(manager) == [alice.id, manager.id]

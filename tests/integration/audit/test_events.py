@@ -96,6 +96,7 @@ def sign_in(caller: Caller) -> Caller:
     return Caller(caller.client, caller.id, caller.email, tokens["access_token"], tokens["refresh_token"])
 
 
+@pytest.mark.asvs("16.3.3")
 def test_refreshing_is_not_recorded_but_a_second_time_is(app: Flask, alice: Caller) -> None:
     since = last(app)
     headers = {"Authorization": f"Bearer {alice.refresh_token}"}
@@ -152,6 +153,7 @@ def test_life_of_a_link(app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPat
     ]
 
 
+@pytest.mark.asvs("2.3.3")
 def test_refused_change_leaves_nothing(app: Flask, alice: Caller) -> None:
     make_link(alice, code="spring")
     since = last(app)
@@ -190,6 +192,7 @@ def test_batch_records_each_link_in_a_few_statements(app: Flask, alice: Caller) 
     assert {row[4] for row in found} == {alice.id}
 
 
+@pytest.mark.asvs("16.5.3")
 def test_exports_are_recorded_and_not_given_where_they_cannot_be(app: Flask, alice: Caller) -> None:
     make_link(alice, code="spring")
     since = last(app)

@@ -30,6 +30,7 @@ def subjects() -> list[str | None]:
         return list(connection.scalars(select(AuditEvent.subject).order_by(AuditEvent.id)))
 
 
+@pytest.mark.asvs("14.2.7")
 def test_old_ones_go_and_the_rest_can_be_verified() -> None:
     before = head()
     retention.forget_events()

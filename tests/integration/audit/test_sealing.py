@@ -57,6 +57,7 @@ def test_thousands_that_were_stored_at_once_are_sealed() -> None:
     assert (seals(), faults()) == (1_200, [])
 
 
+@pytest.mark.asvs("16.4.2")
 def test_database_refuses_to_change_an_event_and_to_delete_a_sealed_one() -> None:
     sealed("a")
     for statement in ("UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events"):

@@ -21,6 +21,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.asvs("16.2.2")
 def test_line_tells_the_event_and_its_seal(path: Path) -> None:
     sealed("a")
     security_log.write()
@@ -65,12 +66,14 @@ def test_unsealed_event_waits(path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.asvs("16.4.2")
 def test_is_for_its_owner_alone(path: Path) -> None:
     sealed("a")
     security_log.write()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.asvs("16.3.4")
 def test_what_cannot_be_written_is_written_later(path: Path) -> None:
     sealed("a")
     path.mkdir()

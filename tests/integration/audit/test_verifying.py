@@ -40,6 +40,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.asvs("16.4.2")
 def test_change_of_any_column_is_found(tamper: Tamper) -> None:
     third = "SELECT event_id FROM audit_seals WHERE seq = 3"
     tamper("CREATE TABLE kept AS SELECT * FROM audit_events")

@@ -73,6 +73,7 @@ def deletions() -> Iterator[list[int]]:
     event.remove(engine, "after_cursor_execute", seen)
 
 
+@pytest.mark.asvs("14.2.7")
 def test_clicks_older_than_the_days_kept_are_deleted() -> None:
     second = timedelta(seconds=1)
     store_clicks(40 * DAY, 30 * DAY + second, 30 * DAY, 30 * DAY - second, DAY)
@@ -169,6 +170,7 @@ def test_others_write_between_two_transactions(monkeypatch: pytest.MonkeyPatch, 
     assert ids() == []
 
 
+@pytest.mark.asvs("14.2.7")
 def test_visitors_are_forgotten_after_a_week() -> None:
     today = NOW.date()
     rows = [(today - days * DAY, link_id, -5) for days in (0, 6, 7, 8, 30) for link_id in (1, 2)]

@@ -82,6 +82,7 @@ def test_mail_of_what_was_rolled_back_is_never_sent(posting: Flask, mailbox: Mai
     assert mailbox.taken == []
 
 
+@pytest.mark.asvs("16.5.2")
 def test_server_that_is_down_loses_no_mail(
     app: Flask, mailbox: Mailbox, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_address_that_the_server_does_not_know_is_given_up(posting: Flask, mailb
     assert waiting(posting) == 0
 
 
+@pytest.mark.asvs("16.2.5")
 def test_logs_of_failures_name_nobody(
     posting: Flask, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -200,6 +202,7 @@ def test_after_the_secret_changed_old_mails_are_given_up(posting: Flask, mailbox
     assert (mailbox.taken, waiting(posting)) == ([], 0)
 
 
+@pytest.mark.asvs("1.3.3", "1.3.11")
 @pytest.mark.parametrize("to", ["ada@example.org\r\nBcc: eve@example.net", "ada@example.org\n\nHello"])
 def test_line_break_in_an_address_gets_into_no_header(app: Flask, to: str) -> None:
     """Nor does it keep the mails behind it waiting."""
@@ -244,6 +247,7 @@ def test_starttls_and_password(app: Flask, mailbox: Mailbox, serve: Serve, tls: 
     assert (mailbox.over_tls, mailbox.signed_in) == ([True], [True])
 
 
+@pytest.mark.asvs("12.3.2")
 def test_certificate_that_nobody_vouches_for_gets_no_mail(
     app: Flask, mailbox: Mailbox, serve: Serve, tls: ssl.SSLContext
 ) -> None:
@@ -254,6 +258,7 @@ def test_certificate_that_nobody_vouches_for_gets_no_mail(
     assert (mailbox.taken, waiting(app)) == ([], 1)
 
 
+@pytest.mark.asvs("12.3.1")
 def test_server_without_starttls_gets_no_mail_where_it_is_required(
     app: Flask, mailbox: Mailbox, serve: Serve
 ) -> None:

@@ -42,6 +42,7 @@ def visit_at_once(app: Flask, path: str, **options: Any) -> list[tuple[int, str 
         return list(visitors.map(visit, range(VISITORS)))
 
 
+@pytest.mark.asvs("2.3.4", "15.4.2")
 def test_sixteen_visitors_at_once_get_five_redirects(
     app: Flask, make_link: LinkFactory, clicks_used: ClicksUsed, spooled: Spooled
 ) -> None:

@@ -145,6 +145,7 @@ def test_domain_does_not_show_the_links_of_another(
     assert client.get("/s/own", headers={"Host": "sho.rt"}).status_code == 404
 
 
+@pytest.mark.asvs("4.1.3")
 def test_no_header_of_a_proxy_chooses_the_domain(
     app: Flask, make_link: LinkFactory, client: FlaskClient
 ) -> None:

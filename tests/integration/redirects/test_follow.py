@@ -116,6 +116,7 @@ def test_every_link_gives_what_the_contract_says(
     assert wrong == []
 
 
+@pytest.mark.asvs("3.5.3")
 def test_head_gives_the_same_and_neither_records_nor_spends(
     links: dict[str, int],
     browser: FlaskClient,

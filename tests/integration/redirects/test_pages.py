@@ -77,6 +77,7 @@ def test_every_page_is_whole_and_accessible(pages: dict[str, TestResponse]) -> N
         assert response.content_type == "text/html; charset=utf-8", name
 
 
+@pytest.mark.asvs("3.4.3", "14.2.3")
 def test_every_page_is_private_and_runs_nothing(pages: dict[str, TestResponse]) -> None:
     for name, response in pages.items():
         headers, outline = response.headers, Outline(response.text)
@@ -115,6 +116,7 @@ def test_wrong_password_is_tied_to_its_field(pages: dict[str, TestResponse]) -> 
     assert {"class": "problem", "id": "problem", "role": "alert"} in outline.all("p")
 
 
+@pytest.mark.asvs("3.2.2")
 def test_preview_shows_the_target_as_text_and_leads_through_the_link(
     make_link: LinkFactory, browser: FlaskClient, spooled: Spooled
 ) -> None:
@@ -139,6 +141,7 @@ def test_preview_hides_the_target_of_limited_and_protected_links(
         assert "not shown" in response.text
 
 
+@pytest.mark.asvs("1.1.2", "1.2.1")
 def test_preview_of_a_hostile_target_is_inert(make_link: LinkFactory, browser: FlaskClient) -> None:
     make_link("abc", url=HOSTILE)
     response = browser.get("/s/abc+")
@@ -148,6 +151,7 @@ def test_preview_of_a_hostile_target_is_inert(make_link: LinkFactory, browser: F
     assert "<script" not in response.text
 
 
+@pytest.mark.asvs("1.2.1", "3.2.2")
 def test_hostile_request_is_not_repeated_in_a_page(make_link: LinkFactory, browser: FlaskClient) -> None:
     make_link("limited", max_clicks=5)
     evil = "<script>alert(1)</script>"

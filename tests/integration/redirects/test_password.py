@@ -154,6 +154,7 @@ def test_bad_body_is_refused(make_link: LinkFactory, client: FlaskClient, spoole
     assert spooled() == []
 
 
+@pytest.mark.asvs("3.5.1")
 def test_post_from_another_site_is_refused(make_link: LinkFactory, client: FlaskClient) -> None:
     make_link("abc", PASSWORD)
     wrong = []

@@ -142,6 +142,7 @@ def test_post_to_a_link_without_password_is_405(make_link: LinkFactory, client: 
     assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.asvs("4.1.4")
 def test_other_methods_are_405(make_link: LinkFactory, client: FlaskClient, spooled: Spooled) -> None:
     make_link("abc")
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
@@ -157,6 +158,7 @@ def test_overlong_query_gets_a_page(make_link: LinkFactory, client: FlaskClient)
     assert _refused(response, "GET", "text/html", 414, "URI_TOO_LONG")
 
 
+@pytest.mark.asvs("2.4.1")
 def test_misses_are_limited_for_each_address_and_hits_are_not(
     make_app: AppFactory, make_link: LinkFactory
 ) -> None:
@@ -186,6 +188,7 @@ def test_database_out_of_reach_is_503(make_app: AppFactory, tmp_path: Path) -> N
         assert response.headers["Retry-After"]
 
 
+@pytest.mark.asvs("16.5.1")
 def test_unexpected_error_gets_a_page_that_names_the_request_and_nothing_else(
     make_link: LinkFactory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_every_answer_has_a_request_id(app: Flask, path: str) -> None:
     assert kept.headers["X-Request-ID"] == "trace-12345678"
 
 
+@pytest.mark.asvs("16.2.1", "16.3.2")
 def test_log_line_has_the_request_id_and_no_query(alice: Caller, log: io.StringIO) -> None:
     alice.get("/auth/sessions?secret=1", headers={"X-Request-ID": "trace-12345678"})
     [line] = [line for line in lines(log) if line["event"] == "request"]
@@ -90,6 +91,7 @@ def test_every_answer_is_guarded(app: Flask, method: str, path: str) -> None:
         assert ("no-store" in answer.headers.get("Cache-Control", "")) or not path.startswith("/api")
 
 
+@pytest.mark.asvs("4.1.2")
 def test_over_http_the_api_is_refused_before_it_reads_a_secret(
     make_app: AppFactory, one_shape: Shape
 ) -> None:
@@ -108,6 +110,7 @@ def test_proxy_may_vouch_for_https_where_it_is_trusted(make_app: AppFactory, hop
     assert ("Strict-Transport-Security" in answer.headers) is (status == 401)
 
 
+@pytest.mark.asvs("4.1.3")
 def test_who_lies_before_the_proxy_is_not_believed(make_app: AppFactory) -> None:
     anonymous = Caller(make_app(**OVER_HTTPS, PROXY_HOPS="1").test_client())
     answer = anonymous.get("/users/me", headers={"X-Forwarded-Proto": "https, http"})
@@ -119,6 +122,7 @@ def test_health_is_told_over_http(make_app: AppFactory, path: str) -> None:
     assert make_app(**OVER_HTTPS).test_client().get(path).status_code == 200
 
 
+@pytest.mark.asvs("4.1.2")
 @pytest.mark.parametrize("path", ["/docs", "/s/abc?x=1", "/robots.txt", "/nothing"])
 def test_readers_and_visitors_are_sent_to_https(make_app: AppFactory, path: str) -> None:
     answer = make_app(**OVER_HTTPS).test_client().get(path, headers={"Host": "evil.example"})
@@ -145,6 +149,7 @@ def test_session_shows_the_network_of_whom_the_proxy_saw(
     assert caller.get("/auth/sessions").json["items"][0]["ip_prefix"] == prefix
 
 
+@pytest.mark.asvs("16.3.4", "16.5.1")
 def test_unexpected_error_says_nothing_and_is_logged_under_its_id(
     app: Flask, alice: Caller, one_shape: Shape, log: io.StringIO
 ) -> None:
@@ -180,6 +185,7 @@ def test_damaged_database_is_503_and_not_a_traceback(app: Flask, alice: Caller, 
     one_shape(answer, answer.status_code, answer.headers["X-Error-Code"])
 
 
+@pytest.mark.asvs("3.7.2")
 @pytest.mark.parametrize("path", ["//evil.example/..", "/api//v1/users/me", "/docs//x", "/docs/"])
 def test_doubled_slashes_are_other_paths_and_no_redirects(app: Flask, path: str) -> None:
     answer = app.test_client().open(environ_overrides={"PATH_INFO": path, "RAW_URI": path})

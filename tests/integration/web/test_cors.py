@@ -87,6 +87,7 @@ def test_method_that_is_not_listed_is_not_granted(browser: FlaskClient) -> None:
     assert "Access-Control-Allow-Methods" not in answer.headers
 
 
+@pytest.mark.asvs("3.4.2")
 @pytest.mark.parametrize("origin", UNLISTED)
 def test_unlisted_origin_is_granted_nothing(browser: FlaskClient, origin: str) -> None:
     for answer in (preflight(browser, origin), browser.get("/api/v1/users/me", headers={"Origin": origin})):

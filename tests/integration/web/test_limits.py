@@ -34,6 +34,7 @@ def states(answer: TestResponse) -> dict[str, dict[str, int]]:
     return found
 
 
+@pytest.mark.asvs("2.4.1")
 def test_sixty_first_anonymous_call_in_a_minute_is_429(make_app: AppFactory, one_shape: Shape) -> None:
     anonymous = Caller(make_app(**ON).test_client())
     assert calls(anonymous, 60) == [401] * 60
@@ -52,6 +53,7 @@ def test_who_waits_as_told_is_let_through_in_real_time(make_app: AppFactory) -> 
         assert calls(anonymous, 3) == [401, 401, 429]
 
 
+@pytest.mark.asvs("2.4.1")
 def test_longer_window_holds_beside_the_shorter(make_app: AppFactory) -> None:
     anonymous = Caller(make_app(**ON, LIMIT_ANONYMOUS="3/minute;5/hour").test_client())
     assert calls(anonymous, 4) == [401] * 3 + [429]
@@ -150,6 +152,7 @@ def test_addresses_are_told_apart_and_ipv6_by_network(make_app: AppFactory) -> N
     assert calls(anonymous, 1, **from_address("::ffff:192.0.2.1")) == [429]
 
 
+@pytest.mark.asvs("15.3.4")
 @pytest.mark.parametrize(("hops", "statuses"), [("0", [401, 401, 429]), ("1", [401, 401, 401])])
 def test_forwarded_addresses_count_behind_a_trusted_proxy_alone(
     make_app: AppFactory, hops: str, statuses: list[int]
@@ -214,6 +217,7 @@ def test_switched_off_limits_leave_no_trace(make_app: AppFactory) -> None:
     assert not [name for name, _ in answers[0].headers if "RateLimit" in name]
 
 
+@pytest.mark.asvs("2.4.1")
 def test_searching_and_counting_have_a_bucket_of_their_own(make_app: AppFactory) -> None:
     caller = sign_up(make_app(**ON, LIMIT_SEARCH="2/minute"), "alice")
     assert calls(caller, 1, "/links?q=a") + calls(caller, 2, "/links?include_total=true") == [200, 200, 429]

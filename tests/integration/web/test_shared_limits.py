@@ -78,6 +78,7 @@ def test_who_waits_as_told_is_let_through(make_app: AppFactory, store: redis.Red
     assert anonymous.get("/users/me").status_code == 401
 
 
+@pytest.mark.asvs("14.2.2")
 def test_no_address_and_no_user_data_lies_in_redis(
     make_app: AppFactory, store: redis.Redis, valkey_url: str
 ) -> None:
@@ -94,6 +95,7 @@ def test_no_address_and_no_user_data_lies_in_redis(
     assert all(0 < store.ttl(key) <= 86_400 for key in keys)
 
 
+@pytest.mark.asvs("16.5.2")
 def test_killed_store_is_neither_an_error_nor_the_end_of_limits(make_app: AppFactory, doomed: str) -> None:
     app = counting(make_app, doomed)
     assert statuses(app, 2) == [401] * 2
@@ -102,6 +104,7 @@ def test_killed_store_is_neither_an_error_nor_the_end_of_limits(make_app: AppFac
     assert statuses(app, 8) == [401] * 6 + [429] * 2
 
 
+@pytest.mark.asvs("16.3.3")
 def test_metrics_tell_of_the_store_and_of_who_was_refused(make_app: AppFactory, doomed: str) -> None:
     app = counting(make_app, doomed, LIMIT_ANONYMOUS="1/minute")
     before = counted(app)
@@ -111,6 +114,7 @@ def test_metrics_tell_of_the_store_and_of_who_was_refused(make_app: AppFactory, 
     assert [after[name] - before[name] for name in COUNTED] == [1, 2]
 
 
+@pytest.mark.asvs("6.3.1", "16.5.3")
 def test_guesses_at_secrets_are_counted_exactly_without_the_store(make_app: AppFactory, doomed: str) -> None:
     app = counting(make_app, doomed, LIMIT_ANONYMOUS="none")
     alice = sign_up(app, "alice")

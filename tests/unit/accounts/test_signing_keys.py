@@ -133,6 +133,7 @@ def test_secret_does_not_come_back_when_its_time_as_a_key_is_over(
     assert signing_keys.verifier(kid) is None
 
 
+@pytest.mark.asvs("7.4.5")
 @pytest.mark.parametrize("what", ["the one that signs", "a retired one"])
 def test_revoked_key_verifies_nothing_and_another_signs(signing: Flask, what: str) -> None:
     token = issued().access_token
@@ -163,6 +164,7 @@ def test_what_is_done_to_keys_is_recorded_without_them(here: Flask) -> None:
     assert ("signing_key.revoked", key.kid, None) in [tuple(event) for event in events]
 
 
+@pytest.mark.asvs("11.2.2")
 def test_algorithm_can_be_changed_while_people_are_signed_in(here: Flask) -> None:
     held = []
     for algorithm in ("HS256", "RS256", "EdDSA", "HS256"):
@@ -238,6 +240,7 @@ def test_keys_sealed_under_another_secret_are_not_used(
         assert old not in rows()
 
 
+@pytest.mark.asvs("11.3.3")
 @pytest.mark.parametrize(
     "change",
     [

@@ -9,6 +9,7 @@ from app.accounts import turns
 from app.accounts.turns import TooManyHashes, Turns
 
 
+@pytest.mark.asvs("15.2.2")
 def test_no_more_than_allowed_are_at_it_at_once() -> None:
     allowed = Turns(at_once=2, in_line=16)
     lock, present, most = threading.Lock(), 0, 0

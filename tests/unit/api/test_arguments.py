@@ -135,6 +135,7 @@ def test_query_is_taken(bare: Flask) -> None:
     assert queried(bare, "") == {}
 
 
+@pytest.mark.asvs("15.3.7")
 @pytest.mark.parametrize(
     ("query", "named"),
     [("limit=x", "limit"), ("limit=1&limit=2", "limit"), ("colour=red", "colour"), ("%00=1", "\x00")],

@@ -30,6 +30,7 @@ def test_text_is_taken_as_it_is(value: str) -> None:
     assert taken(Text(10), value) == value
 
 
+@pytest.mark.asvs("1.3.3")
 @pytest.mark.parametrize(
     "value",
     [
@@ -78,6 +79,7 @@ def test_flag_is_a_boolean(value: bool, flag: bool) -> None:
     assert taken(Flag(), value) is flag
 
 
+@pytest.mark.asvs("15.3.5")
 @pytest.mark.parametrize("value", [None, 0, 1, "true", "yes", "", [], {}, 1.0])
 def test_nothing_that_only_looks_like_a_flag_is_one(value: Any) -> None:
     assert refused(Flag(), value)
@@ -95,6 +97,7 @@ def test_whole_number_within_bounds_is_taken(value: Any) -> None:
     assert taken(Whole(1, BIG), value) == value
 
 
+@pytest.mark.asvs("1.4.2", "15.3.5")
 @pytest.mark.parametrize(
     "value",
     [None, 0, -1, BIG + 1, 10**400, "1", "", True, False, 1.5, 1e300, float("nan"), float("inf"), [1], {}],
@@ -108,6 +111,7 @@ def test_whole_number_of_a_query_is_digits(value: str, number: int) -> None:
     assert taken(QueryWhole(1, 100), value) == number
 
 
+@pytest.mark.asvs("1.4.2")
 @pytest.mark.parametrize(
     "value", ["", "0", "101", "+1", "-1", "1.0", " 1", "1 ", "1_0", "\u0661", "9" * 5000, "1\n", "0x1", None]
 )

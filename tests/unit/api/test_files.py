@@ -15,6 +15,7 @@ def body(answer: object) -> str:
     return b"".join(content).decode()
 
 
+@pytest.mark.asvs("1.2.10")
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,6 +44,7 @@ def test_other_text_is_as_it_was(text: str) -> None:
     assert table == [["a"], [text]]
 
 
+@pytest.mark.asvs("1.2.10")
 def test_lines_end_as_rfc_4180_says() -> None:
     assert body(files.csv_file("x", ["a", "b"], [(1, "x,y"), (2, 'q"')])) == 'a,b\r\n1,"x,y"\r\n2,"q"""\r\n'
 
@@ -57,6 +59,7 @@ def test_json_holds_head_and_items() -> None:
     assert json.loads(body(files.json_file("x", {"of": "os"}, ["value"], []))) == {"of": "os", "items": []}
 
 
+@pytest.mark.asvs("1.4.3")
 def test_file_of_a_failed_row_is_not_left_open() -> None:
     """Warnings are errors: a file that nobody closed would be one."""
     with pytest.raises(ZeroDivisionError):

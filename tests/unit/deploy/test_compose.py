@@ -50,6 +50,7 @@ def test_migrations_run_once(compose):
     assert compose["services"]["migrate"]["restart"] == "no"
 
 
+@pytest.mark.asvs("13.2.2")
 @pytest.mark.parametrize("name", ALL)
 def test_a_container_has_little_to_misuse(compose, name):
     service = compose["services"][name]
@@ -67,6 +68,7 @@ def test_only_nginx_is_reachable_from_outside(compose):
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["nginx"]
 
 
+@pytest.mark.asvs("13.2.2")
 def test_nginx_does_not_reach_the_database(compose):
     services = compose["services"]
     assert compose["networks"]["inside"] == {"internal": True}
@@ -85,11 +87,13 @@ def test_web_and_worker_share_the_spool(compose):
     assert worker["environment"]["SPOOL_DIR"] == directory
 
 
+@pytest.mark.asvs("13.2.3")
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET"])
 def test_a_missing_secret_stops_compose(compose, name):
     assert compose["services"]["web"]["environment"][name].startswith(f"${{{name}:?")
 
 
+@pytest.mark.asvs("13.2.3")
 def test_no_password_is_written_down(compose):
     for service in ("web", "postgres"):
         values = compose["services"][service]["environment"].values()

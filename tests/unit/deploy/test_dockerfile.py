@@ -37,6 +37,7 @@ def test_the_final_stage_installs_nothing(stages):
     assert not any("install -r" in rest or "apt-get" in rest for name, rest in stages[-1] if name == "RUN")
 
 
+@pytest.mark.asvs("13.2.2")
 def test_it_runs_as_nobody_in_particular(stages):
     uid, gid = last(stages[-1], "USER").split(":")
     assert int(uid) >= 1000
@@ -54,11 +55,13 @@ def test_it_tells_its_health(stages):
     assert json.loads(check.split("CMD ", 1)[1])[0] == "python"
 
 
+@pytest.mark.asvs("13.3.1")
 def test_no_secret_is_built_in(stages):
     names = [rest for stage in stages for name, rest in stage if name in ("ENV", "ARG")]
     assert not re.search(r"SECRET|PASSWORD|TOKEN", " ".join(names))
 
 
+@pytest.mark.asvs("13.4.1", "15.2.3")
 def test_the_build_context_is_a_short_list_of_what_is_wanted():
     lines = (ROOT / ".dockerignore").read_text().split("\n")
     rules = [line for line in lines if line and not line.startswith("#")]

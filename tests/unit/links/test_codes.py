@@ -40,6 +40,7 @@ def test_good_code_is_kept_as_it_is(code: str) -> None:
     assert checked(code, frozenset({"docs"})) == code
 
 
+@pytest.mark.asvs("5.4.2")
 @pytest.mark.parametrize(
     "code",
     [

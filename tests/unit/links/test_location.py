@@ -40,6 +40,7 @@ def test_plain_target_is_sendable(location: str) -> None:
     assert is_sendable(location)
 
 
+@pytest.mark.asvs("1.2.1", "1.3.3")
 @pytest.mark.parametrize(
     "location",
     [
@@ -95,6 +96,7 @@ def test_visitor_query_that_makes_the_location_too_long_is_left_out() -> None:
     assert with_query(target, b"\xff" * (room // 3 + 1)) == target
 
 
+@pytest.mark.asvs("1.2.2")
 @given(
     st.sampled_from(TARGETS), st.binary(max_size=60) | st.text("?&#=/\\@:%\r\n.", max_size=40).map(str.encode)
 )

@@ -177,12 +177,14 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.asvs("1.2.2")
 @pytest.mark.parametrize(("raw", "reason"), HOSTILE)
 def test_hostile_url_is_refused_with_its_reason(raw: str, reason: str) -> None:
     with pytest.raises(InvalidTarget, match=reason):
         canonical_target(raw, OPEN)
 
 
+@pytest.mark.asvs("1.1.1")
 @pytest.mark.parametrize(("raw", "href"), REPAIRED)
 def test_good_url_becomes_what_a_browser_reads(raw: str, href: str) -> None:
     assert canonical_target(raw, OPEN) == href
@@ -344,6 +346,7 @@ ANY_TEXT = st.text(st.characters())  # lone surrogates included
 URLISH = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=4), max_size=12).map("".join)
 
 
+@pytest.mark.asvs("1.1.1")
 @given(ANY_TEXT | URLISH | URLISH.map("http://".__add__) | URLISH.map("https://example.com".__add__))
 @example("http://a|b?x|[y]")
 @example("http://" + "a" * 64)

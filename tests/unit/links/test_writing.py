@@ -27,6 +27,7 @@ def test_possible_times_pass(fields: dict[str, Any]) -> None:
     check_period(fields, NOW)
 
 
+@pytest.mark.asvs("2.2.3")
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

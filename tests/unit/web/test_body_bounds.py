@@ -39,6 +39,7 @@ def send(app: Flask, data: bytes | Malformed, *, chunked: bool) -> Any:
     return app.test_client().post("/", environ_overrides=environ)
 
 
+@pytest.mark.asvs("5.2.1")
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest.mark.parametrize(("size", "status"), [(0, 200), (LIMIT, 200), (LIMIT + 1, 413), (50 * LIMIT, 413)])
 def test_bodies_are_bounded_however_they_come(bounded: Flask, chunked: bool, size: int, status: int) -> None:
@@ -49,6 +50,7 @@ def test_bodies_are_bounded_however_they_come(bounded: Flask, chunked: bool, siz
     )
 
 
+@pytest.mark.asvs("4.2.1")
 @pytest.mark.parametrize("error", [InvalidChunkSize(b"zz"), NoMoreData(), OSError("gone")])
 def test_malformed_chunks_are_400(bounded: Flask, error: Exception) -> None:
     answer = send(bounded, Malformed(error), chunked=True)

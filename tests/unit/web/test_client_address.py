@@ -18,6 +18,7 @@ def seen(app: Flask, hops: int, *, peer: str = "10.0.0.1", **headers: str) -> tu
     return address, scheme
 
 
+@pytest.mark.asvs("15.3.4")
 @pytest.mark.parametrize(
     ("hops", "forwarded", "address"),
     [
@@ -40,6 +41,7 @@ def test_scheme_is_told_by_the_trusted_hops_alone(bare: Flask, hops: int, scheme
     assert seen(bare, hops, X_Forwarded_Proto="https")[1] == scheme
 
 
+@pytest.mark.asvs("4.1.3")
 @pytest.mark.parametrize("hops", [0, 1])
 def test_other_headers_of_proxies_are_not_read(bare: Flask, hops: int) -> None:
     headers = {

@@ -33,6 +33,7 @@ def test_payload_has_reason_and_every_field() -> None:
     assert payload(errors.AuthRequired(reason="expired"), "req_1")["error"]["reason"] == "expired"
 
 
+@pytest.mark.asvs("1.2.1")
 @given(st.text())
 def test_header_text_is_short_printable_ascii(message: str) -> None:
     sent = header_text(message)
@@ -73,6 +74,7 @@ def test_allowed_methods_are_kept_and_other_headers_are_not() -> None:
     assert kept.headers == {"Allow": "GET, PUT"}
 
 
+@pytest.mark.asvs("16.5.4")
 def test_any_exception_of_a_view_comes_in_the_one_shape(bare: Flask) -> None:
     init_app(bare)
 

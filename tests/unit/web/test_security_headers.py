@@ -31,11 +31,13 @@ def test_policy_of_a_page_wins(guarded: Flask) -> None:
     assert guarded.test_client().get("/page").headers.get_all("Content-Security-Policy") == ["own"]
 
 
+@pytest.mark.asvs("14.2.2", "14.3.2")
 def test_answers_of_the_api_are_not_stored(guarded: Flask) -> None:
     assert guarded.test_client().get("/api/x").headers["Cache-Control"] == "no-store"
     assert "Cache-Control" not in guarded.test_client().get("/page").headers
 
 
+@pytest.mark.asvs("3.4.1")
 @pytest.mark.parametrize(
     ("forced", "scheme", "sent"), [(True, "https", True), (True, "http", False), (False, "https", False)]
 )

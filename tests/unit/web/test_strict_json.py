@@ -16,6 +16,7 @@ from app.web.strict_json import parse
 DEEP = 100_000
 
 
+@pytest.mark.asvs("1.5.2", "15.3.7")
 @pytest.mark.parametrize(
     "body",
     [
@@ -128,6 +129,7 @@ def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
         json.dumps(parse(body))
 
 
+@pytest.mark.asvs("1.2.3")
 def test_flask_writes_utf8_and_reads_strictly(bare: Flask) -> None:
     strict_json.init_app(bare)
     assert bare.json.dumps({"a": "\u00e9"}) == '{"a":"\u00e9"}'
