@@ -69,9 +69,17 @@ def authenticate(text: str, address: str) -> Principal:
         raise ForeignAddress()
     _note_use(found, now)
     scopes = frozenset(found.scopes)
-    lends = ADMIN in scopes and (found.two_factors or not second_factor.is_needed(found.role))
-    role = found.role if lends else "user"
-    return Principal(found.user_id, found.user, role, found.public_id, scopes=scopes, owner_role=found.role)
+    lends = ADMIN in scopes
+    withheld = lends and second_factor.is_needed(found.role) and not found.two_factors
+    return Principal(
+        found.user_id,
+        found.user,
+        found.role if lends and not withheld else "user",
+        found.public_id,
+        scopes=scopes,
+        owner_role=found.role,
+        is_withheld=withheld,
+    )
 
 
 def _stored(text: str) -> Row[Any] | None:

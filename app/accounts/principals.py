@@ -41,6 +41,9 @@ class Principal:
     scopes: frozenset[str] | None = field(default=None, kw_only=True)
     owner_role: str | None = field(default=None, kw_only=True)
     """The role of an API key's owner, which may be more than counts for the key."""
+    is_withheld: bool = field(default=False, kw_only=True)
+    """Whether the role asks for two factors that the session, or the one that made the key, has not shown: then the
+    role of a user counts (ADR 19)."""
 
     @property
     def tier(self) -> str:
@@ -58,16 +61,12 @@ class Principal:
 
 @dataclass(frozen=True)
 class SignedIn(Principal):
-    """A person, in a session.
-
-    An admin who has to show two factors, and has not in this session, has the role of a user in it: `is_withheld`.
-    """
+    """A person, in a session."""
 
     session_id: int
     proven_at: datetime
     """When he last showed who he is."""
     two_factors: bool
-    is_withheld: bool
 
     @property
     def session(self) -> str:
@@ -101,4 +100,4 @@ def authenticate(token: str) -> SignedIn:
     user_id, user, role, session, session_id, proven, two_factors = row
     withheld = second_factor.is_needed(role) and not two_factors
     counted = "user" if withheld else role
-    return SignedIn(user_id, user, counted, session, session_id, proven, two_factors, withheld)
+    return SignedIn(user_id, user, counted, session, session_id, proven, two_factors, is_withheld=withheld)

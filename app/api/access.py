@@ -109,7 +109,7 @@ def enforce(access: Access) -> None:
     if access.scope and not principal.may(access.scope):
         raise InsufficientScope(access.scope)
     if not _reaches(principal.role, access.role):
-        if isinstance(principal, SignedIn) and principal.is_withheld:
+        if principal.is_withheld:
             raise SecondFactorRequired()
         raise InsufficientScope(ADMIN) if _reaches(principal.tier, access.role) else Forbidden()
 

@@ -147,9 +147,12 @@ def expected(policy: Policy, cell: Cell) -> Answer:
         return INSUFFICIENT
     acting = _acting(role, scopes)
     if is_below(acting, policy.role):
-        is_lacking = scopes is not None and not is_below(_acting(role, {"admin"}), policy.role)
+        owners = "admin" if role == WITHHELD else role
+        is_lacking = scopes is not None and "admin" not in scopes and not is_below(owners, policy.role)
         return INSUFFICIENT if is_lacking else FORBIDDEN
-    if policy.is_guarded and role == WITHHELD:
+    if (policy.is_guarded and role == WITHHELD) or (
+        scopes is not None and cell.whose == OWN and not policy.own_by_key
+    ):
         return FORBIDDEN
     return _let_in(policy, acting, cell.whose)
 
@@ -159,12 +162,10 @@ FORGED, INSUFFICIENT = (403, "CSRF_FAILED"), (403, "INSUFFICIENT_SCOPE")
 
 
 def _acting(role: str, scopes: Collection[str] | None) -> str:
-    """The role that counts: a person's own, and a key's owner's where the key has `admin`."""
-    if scopes is None:
-        return "user" if role == WITHHELD else role
-    if "admin" not in scopes:
-        return "user"
-    return "admin" if role == WITHHELD else role
+    """The role that counts: a person's own, and a key's owner's where the key has `admin`; an admin's who has shown
+    two factors, in the session or in the one that made the key."""
+    lends = scopes is None or "admin" in scopes
+    return role if lends and role != WITHHELD else "user"
 
 
 def _let_in(policy: Policy, acting: str, whose: str) -> Answer:
@@ -274,6 +275,8 @@ def _settle(app: Flask, role: str) -> Somebody:
         who.keys[named] = _make_key(caller, [*SCOPES])
     who.keys["elsewhere"] = _make_key(caller, [*SCOPES], allowed_networks=["192.0.2.0/24"])
     assert caller.delete(f"/api-keys/key_{who.keys['revoked'][3:25]}").status_code == 204
+    for key in who.keys.values():
+        _change_key(app, key, two_factors=role == "admin")
     _change_key(app, who.keys["none"], scopes=[])
     _change_key(app, who.keys["expired"], expires_at=clock.now())
     _furnish(app, who)

@@ -10,7 +10,7 @@ RANKS = ("user", "manager", "admin")
 WITHHELD, DISABLED = "admin of one factor", "disabled admin"
 ROLES = (*RANKS, WITHHELD, DISABLED)
 """An admin has signed in with two factors, as REQUIRE_SECOND_FACTOR asks; the one of one factor has a passkey and has
-not signed in with it. The disabled one's sessions and keys are alive but for that."""
+not signed in with it, nor made keys in such a session. The disabled one's sessions and keys are alive but for it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Policy:
     """It changes what opens the account: for who has a second factor, in a session of two alone."""
     others: str | None = None
     """From which role on what is somebody else's is as one's own; None: for nobody."""
+    own_by_key: bool = True
+    """Whether an API key may do it to what is its owner's."""
     foreign: int = 404
     missing: int = 404
 
@@ -80,7 +82,7 @@ POLICY: dict[str, Policy] = {
     "DELETE /auth/sessions/<session_id>": person(204),
     "GET /users/me": key("users:read", 200),
     "PATCH /users/me": key("users:write", 412),
-    "DELETE /users/me": person(412),
+    "DELETE /users/me": proven(412),
     "PUT /users/me/password": person(400),
     "PUT /users/me/email": person(400),
     "GET /users/me/avatar": key("users:read", 200),
@@ -99,8 +101,8 @@ POLICY: dict[str, Policy] = {
     "DELETE /users/me/identities/<identity_id>": proven(204),
     "GET /users": key("users:read", 200, role="manager"),
     "GET /users/<user_id>": key("users:read", 200, others="manager"),
-    "PATCH /users/<user_id>": key("users:write", 412, role="admin", others="admin"),
-    "DELETE /users/<user_id>": key("users:write", 412, role="admin", others="admin"),
+    "PATCH /users/<user_id>": key("users:write", 412, role="admin", others="admin", own_by_key=False),
+    "DELETE /users/<user_id>": key("users:write", 412, role="admin", others="admin", own_by_key=False),
     "GET /api-keys": person(200),
     "POST /api-keys": proven(201),
     "GET /api-keys/<key_id>": person(200),
