@@ -411,6 +411,7 @@ class Config:
         self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
         self.LIMIT_REGISTER = env.limits("LIMIT_REGISTER", "20/minute")
         self.LIMIT_SEARCH = env.limits("LIMIT_SEARCH", "60/minute")
+        self.LIMIT_EXPORT = env.limits("LIMIT_EXPORT", "6/hour")
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")
         self.GUESSES_LOGIN_IP = env.rate("GUESSES_LOGIN_IP", "5/minute")
         self.GUESSES_ACCOUNT = env.rate("GUESSES_ACCOUNT", "10/5minutes")

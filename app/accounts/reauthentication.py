@@ -1,5 +1,5 @@
-"""Showing again who one is, before what opens the account is changed: a stolen token alone must not do it
-(ASVS 5.0 7.5.1, OWASP Multifactor Authentication Cheat Sheet, "Changing MFA Factors").
+"""Showing again who one is, before what opens the account is changed, or all of it is carried away: a stolen
+token alone must not do it (ASVS 5.0 7.5.1, OWASP Multifactor Authentication Cheat Sheet, "Changing MFA Factors").
 
 Somebody has just shown it when he signed in, or called `prove`. Where the password alone does not open the account
 it does not open this either.
@@ -34,8 +34,7 @@ class ReauthenticationRequired(Forbidden):
 
 def require_recent(principal: SignedIn) -> User:
     """The caller's account, locked, if he has just shown who he is. Raises ReauthenticationRequired."""
-    if principal.proven_at <= clock.now() - RECENT:
-        raise ReauthenticationRequired()
+    _refuse_late(principal)
     return require_factors(principal)
 
 
@@ -43,9 +42,18 @@ def require_factors(principal: SignedIn) -> User:
     """The caller's account, locked, if his session has all the factors that the account asks for: what the password
     alone does not open it does not change. Raises ReauthenticationRequired."""
     user = users.get(principal.user_id, lock=True)
-    if second_factor.guards(user) and not principal.two_factors:
-        raise ReauthenticationRequired()
+    _refuse_half(principal, user)
     return user
+
+
+def check_recent(principal: SignedIn) -> None:
+    """As `require_recent`, for a call that only reads. Raises ReauthenticationRequired.
+
+    Locks nothing, and leaves no transaction open: what is read next is as of then.
+    """
+    _refuse_late(principal)
+    _refuse_half(principal, users.get(principal.user_id))
+    db.session.rollback()
 
 
 def prove(principal: SignedIn, password: str | None, otp: str | None, device: Device) -> None:
@@ -85,3 +93,13 @@ def count_guess(principal: SignedIn, device: Device) -> Counted:
 def _refused(principal: SignedIn, why: AppError) -> AppError:
     trail.record("session.reauthenticated", principal.session, owner=principal.user, failed=True)
     return why
+
+
+def _refuse_late(principal: SignedIn) -> None:
+    if principal.proven_at <= clock.now() - RECENT:
+        raise ReauthenticationRequired()
+
+
+def _refuse_half(principal: SignedIn, user: User) -> None:
+    if second_factor.guards(user) and not principal.two_factors:
+        raise ReauthenticationRequired()

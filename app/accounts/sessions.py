@@ -149,6 +149,12 @@ def end_all(user_id: int) -> None:
     _end(Session.user_id == user_id)
 
 
+def forget(user_id: int) -> None:
+    """End and delete all sessions of a user whose account is closed: they tell of devices and networks."""
+    end_all(user_id)
+    db.session.execute(delete(Session).where(Session.user_id == user_id))
+
+
 def purge() -> None:
     """Delete sessions that ended or expired more than 7 days ago; the worker calls it."""
     horizon = clock.now() - KEPT_AFTER_END

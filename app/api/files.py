@@ -17,6 +17,8 @@ from werkzeug.wsgi import FileWrapper
 Row = Sequence[str | int]
 NDJSON = "application/x-ndjson"
 
+# Made once: `json.dumps` with options makes one for each call.
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 64 * 1024
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection).
@@ -30,12 +32,18 @@ def csv_file(name: str, columns: Sequence[str], rows: Iterable[Row]) -> Response
 
 def json_file(name: str, head: Mapping[str, str], columns: Sequence[str], rows: Iterable[Row]) -> Response:
     """An object of `head` and `items`, an object for each row."""
-    return _attachment(f"{name}.json", "application/json", _json_lines(head, columns, rows))
+    items = (dict(zip(columns, row, strict=True)) for row in rows)
+    return json_object(name, [*head.items(), ("items", items)])
+
+
+def json_object(name: str, members: Iterable[tuple[str, object]]) -> Response:
+    """An object. A member that is an iterator becomes an array, item by item."""
+    return _attachment(f"{name}.json", "application/json", _json_lines(members))
 
 
 def ndjson_file(name: str, rows: Iterable[Mapping[str, object]]) -> Response:
     """A line of JSON for each row (github.com/ndjson/ndjson-spec)."""
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = (_encoded(row) + "\n" for row in rows)
     return _attachment(f"{name}.ndjson", NDJSON, lines)
 
 
@@ -44,7 +52,10 @@ def _attachment(name: str, kind: str, lines: Iterable[str]) -> Response:
     headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
     with ExitStack() as stack:
         file = stack.enter_context(SpooledTemporaryFile(_IN_MEMORY))
-        file.writelines(line.encode() for line in lines)
+        for (
+            line
+        ) in lines:  # not writelines, which keeps all in memory until the last one (Python before 3.13)
+            file.write(line.encode())
         length = file.tell()
         file.seek(0)
         if length <= _IN_MEMORY:
@@ -73,10 +84,21 @@ def _harmless(cell: str | int) -> str | int:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def _json_lines(head: Mapping[str, str], columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    yield json.dumps(head)[:-1] + ', "items": ['
-    comma = "\n"
-    for row in rows:
-        yield comma + json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
-        comma = ",\n"
-    yield "\n]}\n"
+def _json_lines(members: Iterable[tuple[str, object]]) -> Iterator[str]:
+    before = "{"
+    for name, value in members:
+        yield f"{before}\n{json.dumps(name)}: "
+        if isinstance(value, Iterator):
+            yield from _array_lines(value)
+        else:
+            yield _encoded(value)
+        before = ","
+    yield "\n}\n"
+
+
+def _array_lines(items: Iterator[object]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield f"{before}\n{_encoded(item)}"
+        before = ","
+    yield "[]" if before == "[" else "\n]"

@@ -39,8 +39,20 @@ def events(filters: Filters) -> Listing[AuditEvent]:
 
 def every(filters: Filters) -> Generator[Any]:
     """All of them, the oldest first, however many, as rows that are read a thousand at a time. Close it."""
+    return _read(*_conditions(filters))
+
+
+def concerning(user: str) -> Generator[Any]:
+    """All events that are a user's affair or doing, by the public id: first those of the own account, then what was
+    done to others, each the oldest first, as `every` reads them."""
+    own, foreign = AuditEvent.owner == user, AuditEvent.owner.is_distinct_from(user)
+    yield from _read(own)
+    yield from _read(AuditEvent.actor == user, foreign)
+
+
+def _read(*conditions: ColumnElement[bool]) -> Generator[Any]:
     columns = AuditEvent.__table__.columns
-    query = select(*columns).where(*_conditions(filters)).order_by(AuditEvent.at, AuditEvent.id)
+    query = select(*columns).where(*conditions).order_by(AuditEvent.at, AuditEvent.id)
     with db.session.execute(query, execution_options={"yield_per": _ROWS}) as found:
         yield from found
 

@@ -112,6 +112,11 @@ def link_totals(owners: Mapping[int, int]) -> dict[int, Totals]:
     return {link_id: found.get(link_id, Totals()) for link_id in owners}
 
 
+def fresh_totals(link_ids: list[int]) -> dict[int, Totals]:
+    """The totals of those that have any, read anew and not remembered: of more links than a page shows."""
+    return {link_id: Totals(humans, bots, last_at) for link_id, humans, bots, last_at in _sums(link_ids)}
+
+
 def _sums(link_ids: list[int]) -> list[tuple[int, int, int, datetime | None]]:
     """Of the links that have any: id, humans, bots, and when the last one was."""
     rows = db.session.execute(

@@ -6,7 +6,7 @@ Both are erased, not deleted: the ids of users never come back, the codes of lin
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
@@ -22,8 +22,12 @@ from app.mail import outbox
 from app.preconditions import NONE, Precondition
 
 _PERSONAL = ("email", "email_key", "name", "password_hash", "avatar", "email_verified_at")
-# An empty target tells that a link was erased.
-_ERASED_LINK: dict[str, Any] = {"url": "", **dict.fromkeys(("title", "notes", "password_hash"))}
+# An empty target tells that a link was erased. A block stays, without what somebody wrote about the link.
+_ERASED_LINK: dict[str, Any] = {
+    "url": "",
+    **dict.fromkeys(("title", "notes", "password_hash")),
+    "blocked_reason": case((Link.blocked_reason.is_not(None), "")),
+}
 
 
 def close_account(user_id: int, precondition: Precondition = NONE) -> None:
@@ -33,7 +37,7 @@ def close_account(user_id: int, precondition: Precondition = NONE) -> None:
     """
     now = clock.now()
     user = _close(user_id, now, precondition)
-    sessions.end_all(user_id)
+    sessions.forget(user_id)
     api_keys.revoke_all(user_id)
     answers.forget(user_id)
     devices.forget(user_id)

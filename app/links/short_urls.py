@@ -59,10 +59,15 @@ def host_of(domain: Domain) -> str:
 
 def short_url(link: Link) -> str:
     """The absolute URL that leads to the link's target."""
+    return url_at(host_of(link.domain), link.code)
+
+
+def url_at(host: str, code: str) -> str:
+    """The same of a host as clients see it, and a code."""
     base = urlsplit(str(current_app.config["PUBLIC_URL"]))
     prefix = current_app.config["SHORT_PREFIX"]
-    path = f"{prefix}/{link.code}" if prefix else link.code
-    return f"{base.scheme}://{host_of(link.domain)}/{path}"
+    path = f"{prefix}/{code}" if prefix else code
+    return f"{base.scheme}://{host}/{path}"
 
 
 @remembered

@@ -51,6 +51,7 @@ SPENDING = {
     "POST /users/me/passkey-options",
     "POST /users/me/passkeys",
     "DELETE /users/me/passkeys/<passkey_id>",
+    "GET /users/me/export",
 }
 WITH_TOTP = {"DELETE /users/me/totp", "POST /users/me/recovery-codes"}
 

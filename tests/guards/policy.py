@@ -84,6 +84,7 @@ POLICY: dict[str, Policy] = {
     "PATCH /users/me": key("users:write", 412),
     "DELETE /users/me": proven(412),
     "PUT /users/me/password": person(400),
+    "GET /users/me/export": proven(200),
     "PUT /users/me/email": person(400),
     "GET /users/me/avatar": key("users:read", 200),
     "PUT /users/me/avatar": key("users:write", 400),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
@@ -64,3 +65,22 @@ def test_file_of_a_failed_row_is_not_left_open() -> None:
     """Warnings are errors: a file that nobody closed would be one."""
     with pytest.raises(ZeroDivisionError):
         files.csv_file("x", ["a"], ((1 // n,) for n in (1, 0)))
+
+
+def test_iterators_become_arrays() -> None:
+    members = [("name", "Ärger"), ("none", iter(())), ("some", iter([{"a": 1}, "b"])), ("list", [1])]
+    text = body(files.json_object("x", members))
+    assert json.loads(text) == {"name": "Ärger", "none": [], "some": [{"a": 1}, "b"], "list": [1]}
+    assert "Ärger" in text
+
+
+def test_large_file_is_not_held_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        answer = files.ndjson_file("x", ({"text": "x" * 50_000} for _ in range(600)))
+        assert (answer.content_length or 0) > 30_000_000
+        _, peak = tracemalloc.get_traced_memory()
+        answer.close()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
