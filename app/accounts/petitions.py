@@ -2,14 +2,18 @@
 
 The call writes down what is asked, whatever the address is, and answers; the worker looks who has it and writes to
 him. So the answer cannot tell, and neither can the time that it takes (ASVS 5.0 6.3.8). How many mails an address
-gets, and how many an address of the network causes, is counted first.
+gets of each kind, and how many an address of the network causes, is counted first: of each kind, so that nobody can
+use up those that set a forgotten password by asking for others.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 
 from app import addresses, clock, database, sealing
 from app.accounts import guesses, letters, notices, one_time, passwords, users
@@ -19,7 +23,6 @@ from app.accounts.models import Petition, User
 from app.accounts.one_time import EMAIL, LIFE, RESET, VERIFY
 from app.audit import circumstances, trail
 from app.audit.circumstances import Circumstances
-from app.errors import AppError
 from app.extensions import db
 from app.logs import log
 from app.mail import outbox
@@ -38,7 +41,7 @@ def register(email: str, password: str, name: str | None, device: Device) -> Non
     outbox.require_mail()
     address = users.admitted(email)
     accepted = passwords.accepted(password, email=address)
-    _count(address, device)
+    _count("register", address, device)
     _write("register", email=address, name=name, password_hash=passwords.hashed(accepted))
 
 
@@ -52,12 +55,13 @@ def reset(email: str, device: Device) -> None:
     _ask("reset", email, device)
 
 
-def change_email(user: str, email: str, device: Device) -> None:
-    """Ask for another address for the user with this public id, who has proven who he is.
+def change_email(user: str, email: str, password_hash: str, device: Device) -> None:
+    """Ask for another address for the user with this public id, who has proven who he is by the password of this
+    hash: another password stops the change, whether it was answered yet or not.
 
     Raises ValidationFailed, RateLimited or MailOff.
     """
-    _ask("email", email, device, user=user)
+    _ask("email", email, device, user=user, proof=_digest(password_hash))
 
 
 def answer_next() -> bool:
@@ -70,24 +74,34 @@ def answer_next() -> bool:
     columns = (Petition.kind, Petition.sealed, Petition.request_id, Petition.ip_prefix, Petition.created_at)
     row = db.session.execute(taken.returning(*columns)).first()
     if row and row.created_at > clock.now() - _KEPT:
-        circumstances.begin(Circumstances(None, None, row.request_id, row.ip_prefix))
-        try:
-            _ANSWERS[row.kind](**json.loads(sealing.unseal(_PURPOSE, row.sealed)))
-        except (sealing.BadSeal, AppError) as error:
-            log.warning("petition not answered", kind=row.kind, error=type(error).__name__)
+        # In a context of its own: what the worker does next is not the asker's doing.
+        copy_context().run(_answer, row.kind, row.sealed, row.request_id, row.ip_prefix)
     return True
+
+
+def _answer(kind: str, sealed: bytes, request_id: str | None, ip_prefix: str) -> None:
+    """Answer one, or drop it: whatever is wrong with it, those behind it don't wait. Raises OperationalError, which
+    is the database's failure: then the petition stays."""
+    circumstances.begin(Circumstances(None, None, request_id, ip_prefix))
+    try:
+        with db.session.begin_nested():  # all of the answer or nothing
+            _ANSWERS[kind](**json.loads(sealing.unseal(_PURPOSE, sealed)))
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.error("petition dropped", kind=kind, error=type(error).__name__)  # its text may tell the address
 
 
 def _ask(kind: str, email: str, device: Device, **more: str) -> None:
     outbox.require_mail()
     address = users.checked_email(email)
-    _count(address, device)
+    _count(kind, address, device)
     _write(kind, email=address, **more)
 
 
-def _count(address: str, device: Device) -> None:
+def _count(kind: str, address: str, device: Device) -> None:
     """Raises RateLimited; the same for an address that nobody has."""
-    by_address = Guessed("MAILS_ADDRESS", (users.email_key(address),))
+    by_address = Guessed("MAILS_ADDRESS", (kind, users.email_key(address)))
     guesses.count([by_address, Guessed("MAILS_IP", (addresses.counted(device.address),))])
 
 
@@ -134,9 +148,9 @@ def _reset(email: str) -> None:
         trail.record("password.reset_requested", user.public_id, owner=user.public_id)
 
 
-def _change_email(email: str, user: str) -> None:
+def _change_email(email: str, user: str, proof: str) -> None:
     found = db.session.scalar(select(User).where(User.public_id == user).with_for_update())
-    if found is None or found.status != "active":
+    if found is None or found.status != "active" or _digest(found.password_hash or "") != proof:
         return
     holder = _holder(email)
     if holder is None or holder.id == found.id:  # his own in another spelling
@@ -153,6 +167,11 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "reset": _reset,
     "email": _change_email,
 }
+
+
+def _digest(password_hash: str) -> str:
+    """What tells that the password is still the same, and is no second copy of its hash."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()
 
 
 def _active(email: str) -> User | None:

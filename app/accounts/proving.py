@@ -67,8 +67,8 @@ def request_change(principal: SignedIn, email: str, password: str, device: Devic
     does not open the account.
     """
     address = users.checked_email(email)
-    compare(principal.user_id, principal.user, password, device)
-    petitions.change_email(principal.user, address, device)
+    compared = compare(principal.user_id, principal.user, password, device)
+    petitions.change_email(principal.user, address, compared, device)
     require_factors(principal)
     trail.record("email.change_requested", principal.user, owner=principal.user)
 

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from flask import current_app
@@ -89,6 +90,12 @@ def _step(stop: threading.Event, ingester: Ingester) -> int:
     return total
 
 
+def _do(chore: Chore) -> None:
+    """In a context of its own, so that who acts in one chore is not taken for who acts in the next."""
+    with current_app.app_context():  # a database session of its own
+        chore.action()
+
+
 class _Timetable:
     """When each chore is due; each at once at first."""
 
@@ -104,8 +111,7 @@ class _Timetable:
     def _run(chore: Chore) -> float:
         """Run `chore` and return the seconds until its next time."""
         try:
-            with current_app.app_context():  # a database session of its own
-                chore.action()
+            copy_context().run(_do, chore)
         except Exception as error:  # one chore's failure is no reason to stop the others
             log.error("chore failed", chore=chore.name, exc_info=error)
             return min(chore.period, _LONGEST_PAUSE)

@@ -202,17 +202,25 @@ def test_weak_password_and_closed_registration_are_refused_at_once(app: Flask, a
     assert anonymous.post("/auth/register", json=ADA).status_code == 403
 
 
-def test_fourth_mail_in_an_hour_is_429_whoever_has_the_address(app: Flask, anonymous: Caller) -> None:
+def test_fourth_mail_of_a_kind_in_an_hour_is_429_whoever_has_the_address(
+    app: Flask, anonymous: Caller
+) -> None:
     for email in ("ada@example.org", "nobody@example.org"):
-        paths = (
-            "/auth/verify/resend",
-            "/auth/password/forgot",
-            "/auth/verify/resend",
-            "/auth/password/forgot",
-        )
-        answers = [anonymous.post(path, json={"email": email}) for path in paths]
+        answers = [anonymous.post("/auth/verify/resend", json={"email": email}) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
         assert int(answers[-1].headers["Retry-After"]) > 3000
+
+
+def test_strangers_who_ask_for_other_mails_leave_the_owner_his_new_password(
+    app: Flask, anonymous: Caller
+) -> None:
+    app.config["MAILS_ADDRESS"] = "1/hour"
+    asked(anonymous, "/auth/register", **ADA)
+    assert anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"])}).status_code == 204
+    asked(anonymous, "/auth/verify/resend", email=ADA["email"])
+    assert mails(app) == []
+    asked(anonymous, "/auth/password/forgot", email=ADA["email"])
+    assert subjects(app) == ["Choose a new password"]
 
 
 def test_one_address_of_the_network_causes_no_more_mails_than_allowed(app: Flask, anonymous: Caller) -> None:

@@ -57,6 +57,13 @@ def test_owner_stops_the_change_with_a_new_password(app: Flask, alice: Caller) -
     assert confirm(alice, strangers) == 403
 
 
+def test_owner_stops_a_change_that_the_worker_has_not_come_to_yet(app: Flask, alice: Caller) -> None:
+    ask(alice)
+    change = {"current_password": PASSWORD, "new_password": "another good long secret"}
+    assert alice.put("/users/me/password", json=change).status_code == 204
+    assert subjects(app) == ["Your password was changed"]
+
+
 @pytest.mark.asvs("6.3.8")
 def test_address_of_another_account_is_answered_alike_and_stays_with_it(
     app: Flask, alice: Caller, bob: Caller

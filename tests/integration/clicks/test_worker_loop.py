@@ -12,6 +12,8 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from app import clock, database
+from app.audit import circumstances
+from app.audit.circumstances import Circumstances
 from app.clicks import pace
 from app.clicks.countries import countries
 from app.clicks.ingest import Ingester
@@ -145,6 +147,19 @@ def test_each_chore_has_a_session_of_its_own(start_worker: StartWorker) -> None:
 
     start_worker([Chore("one", 0.05, chore)])
     until(lambda: len(seen) == 3)
+
+
+def test_each_chore_acts_for_itself(start_worker: StartWorker) -> None:
+    """Who acts in one is not taken for who acts in the next."""
+    told: list[str | None] = []
+    start_worker(
+        [
+            Chore("another's", 3600, lambda: circumstances.begin(Circumstances("usr_somebody"))),
+            Chore("own", 3600, lambda: told.append(circumstances.current().actor)),
+        ]
+    )
+    until(lambda: told)
+    assert told == [circumstances.SYSTEM]
 
 
 def test_ingest_goes_on_when_the_database_is_back(start_worker: StartWorker, finished: Finished) -> None:
