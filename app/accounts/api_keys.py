@@ -14,6 +14,8 @@ from typing import Any, Literal
 from sqlalchemy import delete, func, select
 
 from app import clock, database
+from app.accounts import notices
+from app.accounts.letters import WayIn
 from app.accounts.models import ApiKey
 from app.accounts.principals import ADMIN, SCOPES, SignedIn
 from app.accounts.reauthentication import require_recent
@@ -85,6 +87,7 @@ def issue(
     db.session.flush()
     told = {"scopes": key.scopes, "expires_at": _told(expires_at), "networks": len(key.networks)}
     trail.record("api_key.created", public_id, owner=person.user, after=told)
+    notices.way_in(person.user_id, WayIn.KEY_MADE)
     return Issued(key, text)
 
 
@@ -146,6 +149,7 @@ def rotate(
     _touch(key)
     told = {"overlap_seconds": int(overlap.total_seconds()), "expires_at": _told(expiry)}
     trail.record("api_key.rotated", public_id, owner=person.user, after=told)
+    notices.way_in(person.user_id, WayIn.KEY_ROTATED)
     return Issued(key, text)
 
 

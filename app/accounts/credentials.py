@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from app import clock
-from app.accounts import letters, notices, one_time, passwords, sessions, users
+from app.accounts import notices, one_time, passwords, sessions, users
 from app.accounts.comparing import compare
 from app.accounts.devices import Device
 from app.accounts.models import User
@@ -35,5 +35,5 @@ def change_password(principal: SignedIn, current: str, new: str, device: Device)
         raise Conflict()
     sessions.end_others(principal)
     one_time.end(principal.user_id, one_time.RESET, one_time.EMAIL)
-    notices.tell(principal.user, email, letters.password_changed())
+    notices.password_changed(principal.user_id)
     trail.record("password.changed", principal.user, owner=principal.user)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.accounts import (
     guesses,
+    notices,
     passkeys,
     reauthentication,
     recovery_codes,
@@ -17,6 +18,7 @@ from app.accounts import (
     users,
 )
 from app.accounts.devices import Device
+from app.accounts.letters import WayIn
 from app.accounts.models import Totp, User
 from app.accounts.one_time_codes import WrongCode
 from app.accounts.principals import SignedIn
@@ -80,6 +82,7 @@ def confirm(principal: SignedIn, code: str, device: Device) -> list[str]:
     guesses.give_back(counted, db.session.connection())
     sessions.prove(principal, two_factors=True)
     trail.record("totp.enabled", principal.user, owner=principal.user)
+    notices.way_in(user.id, WayIn.CODES_ON)
     return _new_codes(principal)
 
 
@@ -94,6 +97,7 @@ def remove_totp(principal: SignedIn) -> None:
     second_factor.refuse_none_left(user)
     recovery_codes.remove(user.id)
     trail.record("totp.removed", principal.user, owner=principal.user)
+    notices.way_in(user.id, WayIn.CODES_OFF)
 
 
 def renew_codes(principal: SignedIn) -> list[str]:
@@ -101,6 +105,7 @@ def renew_codes(principal: SignedIn) -> list[str]:
     user = require_recent(principal)
     if not totp.is_on(user.id):
         raise Conflict("Recovery codes stand in for one-time codes; switch those on first.")
+    notices.way_in(user.id, WayIn.RECOVERY_CODES_MADE)
     return _new_codes(principal)
 
 
@@ -120,6 +125,7 @@ def reset(email: str) -> str:
     forget(user.id)
     sessions.end_all(user.id)
     trail.record("factors.reset", user.public_id, owner=user.public_id)
+    notices.way_in(user.id, WayIn.FACTORS_RESET)
     return user.public_id
 
 

@@ -6,6 +6,7 @@ scanner that opens every link of a mail uses nothing up.
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from flask import current_app
 
@@ -20,6 +21,25 @@ _SYSTEMS = (
     *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
     *(("Mac OS X", "macOS"), ("Linux", "Linux")),
 )
+_IF_NOT = """\
+If it was you, there is nothing to do. If not, ask for a new password at once, with this address: choosing it
+signs out all devices, and the mail that comes then tells what else opens the account."""
+
+
+class WayIn(StrEnum):
+    """What became of a way into an account, apart from its password."""
+
+    PASSKEY_ADDED = "A passkey was added to your account"
+    PASSKEY_REMOVED = "A passkey was removed from your account"
+    CODES_ON = "One-time codes were switched on for your account"
+    CODES_OFF = "One-time codes were switched off for your account"
+    RECOVERY_CODE_USED = "A recovery code was used for your account"
+    RECOVERY_CODES_MADE = "New recovery codes were made for your account"
+    FACTORS_RESET = "The operator removed one-time codes and passkeys from your account"
+    KEY_MADE = "An API key was made for your account"
+    KEY_ROTATED = "A new secret was made for an API key of your account"
+    IDENTITY_LINKED = "A sign-in at a provider was linked to your account"
+    IDENTITY_REMOVED = "A sign-in at a provider was removed from your account"
 
 
 def verify(token: str) -> Letter:
@@ -128,13 +148,32 @@ If it was not you, write to {_operator()} at once.""",
     )
 
 
-def password_changed() -> Letter:
-    """To the owner of an account."""
+def password_changed(others: dict[str, int]) -> Letter:
+    """To the owner of an account; `others`: how many of what open it still."""
+    listed = "\n".join(f"  {name:<25}{count}" for name, count in others.items() if count)
+    still = f"""
+
+These open it still, whatever the password is; sign in and remove those that are not yours:
+
+{listed}"""
     return _letter(
         "Your password was changed",
-        f"""The password of your account at {_house()} was changed, and other devices were signed out.
+        f"""The password of your account at {_house()} was changed, and other devices were signed out.\
+{still if listed else ""}
 
 If it was not you, ask for a new password at once, with this address.""",
+    )
+
+
+def way_in(what: WayIn) -> Letter:
+    """To the owner of an account."""
+    return _letter(
+        what,
+        f"""{what} at {_house()}.
+
+{_IF_NOT}
+
+If you cannot sign in any more, write to {_operator()}.""",
     )
 
 
@@ -148,8 +187,7 @@ def new_device(at: datetime, network: str, user_agent: str) -> Letter:
   network  {network or "unknown"}
   device   {kind_of_device(user_agent)}
 
-If it was you, there is nothing to do. If not, ask for a new password at once, with this address: choosing it
-signs out all devices.""",
+{_IF_NOT}""",
     )
 
 

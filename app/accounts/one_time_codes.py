@@ -2,7 +2,8 @@
 
 import re
 
-from app.accounts import recovery_codes, totp
+from app.accounts import notices, recovery_codes, totp
+from app.accounts.letters import WayIn
 from app.accounts.models import User
 from app.audit import trail
 from app.errors import AppError
@@ -37,4 +38,5 @@ def spend(user: User, code: str) -> str | None:
         return None
     left = {"left": recovery_codes.left(user.id)}
     trail.record("recovery_code.used", user.public_id, owner=user.public_id, actor=user.public_id, after=left)
+    notices.way_in(user.id, WayIn.RECOVERY_CODE_USED)
     return "recovery_code"

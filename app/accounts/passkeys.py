@@ -6,8 +6,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import ceremonies, challenges, second_factor, sessions, ways_in
+from app.accounts import ceremonies, challenges, notices, second_factor, sessions, ways_in
 from app.accounts.devices import Device
+from app.accounts.letters import WayIn
 from app.accounts.models import Passkey, User
 from app.accounts.principals import SignedIn
 from app.accounts.reauthentication import require_recent
@@ -65,6 +66,7 @@ def add(principal: SignedIn, name: str, credential: dict[str, Any]) -> Passkey:
         raise Conflict("This passkey was added before.") from None
     sessions.prove(principal, two_factors=True)
     trail.record("passkey.added", passkey.public_id, owner=principal.user)
+    notices.way_in(user.id, WayIn.PASSKEY_ADDED)
     return passkey
 
 
@@ -84,6 +86,7 @@ def remove(principal: SignedIn, public_id: str) -> None:
     second_factor.refuse_none_left(user)
     ways_in.refuse_none_left(user)
     trail.record("passkey.removed", public_id, owner=principal.user)
+    notices.way_in(user.id, WayIn.PASSKEY_REMOVED)
 
 
 def forget(user_id: int) -> None:

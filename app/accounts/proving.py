@@ -56,7 +56,7 @@ def reset_password(token: str, password: str, device: Device) -> None:
     one_time.end(user.id)
     sessions.end_all(user.id)
     _begin_anew(user, device)
-    notices.tell(user.public_id, address, letters.password_changed())
+    notices.password_changed(user.id)
     trail.record("password.reset", user.public_id, owner=user.public_id, actor=user.public_id)
 
 

@@ -4,7 +4,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
-from app.accounts import ways_in
+from app.accounts import notices, ways_in
+from app.accounts.letters import WayIn
 from app.accounts.models import Identity, User
 from app.accounts.oidc import flows
 from app.accounts.oidc.proving import Person
@@ -28,8 +29,11 @@ def of(person: Person) -> Identity | None:
     )
 
 
-def link(user: User, person: Person, provider: str) -> Identity:
-    """Let the person be this user from now on. Raises IdentityTaken where he is another."""
+def link(user: User, person: Person, provider: str, *, signs_up: bool = False) -> Identity:
+    """Let the person be this user from now on; the user is told, but who `signs_up` by it knows.
+
+    Raises IdentityTaken where the person is another user.
+    """
     now = clock.now()
     identity = Identity(
         public_id=opaque_id("idn"),
@@ -46,6 +50,8 @@ def link(user: User, person: Person, provider: str) -> Identity:
     except IntegrityError:
         return _linked_before(user, person)
     trail.record("identity.linked", identity.public_id, owner=user.public_id, actor=user.public_id)
+    if not signs_up:
+        notices.way_in(user.id, WayIn.IDENTITY_LINKED)
     return identity
 
 
@@ -70,6 +76,7 @@ def remove(principal: SignedIn, public_id: str) -> None:
     db.session.flush()
     ways_in.refuse_none_left(user)
     trail.record("identity.removed", public_id, owner=user.public_id)
+    notices.way_in(user.id, WayIn.IDENTITY_REMOVED)
 
 
 def forget(user_id: int) -> None:

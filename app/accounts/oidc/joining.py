@@ -37,8 +37,9 @@ def user_of(person: Person, provider: OIDCProvider) -> User:
         identity.last_used_at = clock.now()
         return user
     address = _vouched(person, provider)
-    user = _of_address(address, provider) or _new(address, person, provider)
-    identities.link(_active(user), person, provider.name)
+    known = _of_address(address, provider)
+    user = known or _new(address, person, provider)
+    identities.link(_active(user), person, provider.name, signs_up=known is None)
     return user
 
 
