@@ -33,6 +33,7 @@ from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
 from app.clicks.tidying import tidy_spool
 from app.clicks.worker import Chore, run_chores, run_worker
+from app.errors import AppError
 from app.extensions import db
 from app.links.closing import close_account, erase_deleted
 from app.mail.sending import send_due
@@ -78,8 +79,12 @@ def answer_petitions() -> None:
 def close_never_verified() -> None:
     """Close the accounts whose address nobody verified, each in a transaction of its own."""
     for user_id in users.never_verified():
-        close_account(user_id)
-        db.session.commit()
+        try:
+            close_account(user_id, unless_verified=True)
+        except AppError:  # verified, used or closed since; or the last admin's
+            db.session.rollback()
+        else:
+            db.session.commit()
 
 
 POST: Sequence[Chore] = (

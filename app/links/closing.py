@@ -14,6 +14,7 @@ from app.accounts import administration, answers, api_keys, devices, factors, on
 from app.accounts.administration import LastAdmin
 from app.accounts.models import User
 from app.accounts.oidc import identities
+from app.accounts.users import VerifiedMeanwhile
 from app.audit import trail
 from app.extensions import db
 from app.links import naming, removing
@@ -30,13 +31,13 @@ _ERASED_LINK: dict[str, Any] = {
 }
 
 
-def close_account(user_id: int, precondition: Precondition = NONE) -> None:
+def close_account(user_id: int, precondition: Precondition = NONE, *, unless_verified: bool = False) -> None:
     """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew.
 
-    Raises NotFound, PreconditionFailed, LastAdmin.
+    Raises NotFound, PreconditionFailed, LastAdmin; VerifiedMeanwhile where it was to be closed `unless_verified`.
     """
     now = clock.now()
-    user = _close(user_id, now, precondition)
+    user = _close(user_id, now, precondition, unless_verified=unless_verified)
     sessions.forget(user_id)
     api_keys.revoke_all(user_id)
     answers.forget(user_id)
@@ -78,11 +79,13 @@ def hand_over(user_id: int, heir_id: int) -> int:
     return len(links)
 
 
-def _close(user_id: int, now: datetime, precondition: Precondition) -> User:
+def _close(user_id: int, now: datetime, precondition: Precondition, *, unless_verified: bool) -> User:
     # The user first: a link that is being made holds this row, and so is there when the links are erased.
     is_last = administration.hold(user_id).is_last_admin
     user = users.get(user_id, lock=True)
     precondition.check(user.version, user.updated_at)
+    if unless_verified and not user.awaits_verification:
+        raise VerifiedMeanwhile()
     if is_last:
         raise LastAdmin()
     for name in _PERSONAL:

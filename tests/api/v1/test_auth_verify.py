@@ -1,16 +1,18 @@
 """POST /auth/register while addresses are verified, /auth/verify, /auth/verify/resend."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app import database
-from app.accounts import letters
+from app import clock, database
+from app.accounts import letters, users
 from app.accounts.models import User
 from app.cli.worker import close_never_verified
 from tests.conftest import PASSWORD, Caller, sign_up
 from tests.mailbox import REQUIRED, asked, mails, sent_token, subjects, token_of
-from tests.making import let_pass
+from tests.making import let_pass, set_column
 
 ADA = {"email": "ada@example.org", "password": PASSWORD}
 
@@ -173,6 +175,7 @@ def test_account_that_nobody_verifies_is_closed_after_a_week(
     mails(app)
     app.config["EMAIL_VERIFICATION"] = False
     alice = sign_up(app, "alice")
+    app.config["EMAIL_VERIFICATION"] = True
     for days, known in ((6, 1), (8, 0)):
         let_pass(monkeypatch, days=days)
         with app.app_context():
@@ -190,9 +193,42 @@ def test_account_in_use_while_verification_is_off_is_not_closed(
     mails(app)
     app.config["EMAIL_VERIFICATION"] = False
     assert sign_in(anonymous) == (200, None)
+    app.config["EMAIL_VERIFICATION"] = True
     let_pass(monkeypatch, days=8)
     with app.app_context():
         close_never_verified()
+    assert sign_in(anonymous) == (200, None)
+
+
+def test_nobody_is_closed_while_verification_is_off(
+    app: Flask, anonymous: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(anonymous, "/auth/register", **ADA)
+    mails(app)
+    app.config["EMAIL_VERIFICATION"] = False
+    let_pass(monkeypatch, days=8)
+    with app.app_context():
+        close_never_verified()
+    assert sign_in(anonymous) == (200, None)
+
+
+def test_account_verified_while_others_are_closed_stays(
+    app: Flask, anonymous: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has read whom it is to close, and comes to it later."""
+    asked(anonymous, "/auth/register", **ADA)
+    token = sent_token(app, ADA["email"])
+    asked(anonymous, "/auth/register", email="nobody@example.org", password=PASSWORD)
+    mails(app)
+    set_column(app, User, created_at=clock.now() - timedelta(days=8))
+    with app.app_context():
+        late = users.never_verified()
+        assert len(late) == 2
+        assert anonymous.post("/auth/verify", json={"token": token}).status_code == 204
+        monkeypatch.setattr(users, "never_verified", lambda: late)
+        close_never_verified()
+        with database.reading() as connection:
+            assert connection.scalars(select(User.status).order_by(User.id)).all() == ["active", "closed"]
     assert sign_in(anonymous) == (200, None)
 
 
