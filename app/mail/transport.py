@@ -74,5 +74,9 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage, to: str) -> None:
         if code < 500:
             raise
         raise Undeliverable(code) from None
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        if error.smtp_code < 500:
+            raise
+        raise Undeliverable(error.smtp_code) from None  # RFC 5321 §4.2.1: not to be tried again as it is
     except smtplib.SMTPNotSupportedError:  # an address beyond ASCII, and a server that knows ASCII alone
         raise Undeliverable(553) from None

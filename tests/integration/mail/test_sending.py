@@ -120,6 +120,37 @@ def test_address_that_the_server_does_not_know_is_given_up(posting: Flask, mailb
     assert waiting(posting) == 0
 
 
+@pytest.mark.parametrize("command", ["MAIL", "DATA"])
+def test_mail_that_the_server_refuses_for_good_is_given_up(
+    posting: Flask, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Whether for its sender or for what it says; later it says the same."""
+
+    async def refuse(*_arguments: object) -> str:
+        return "554 Message rejected"
+
+    write(posting)
+    with monkeypatch.context() as patch:
+        patch.setattr(mailbox, f"handle_{command}", refuse, raising=False)
+        send(posting)
+    assert waiting(posting) == 0
+
+
+def test_mail_whose_text_is_not_taken_now_is_sent_later(
+    posting: Flask, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def put_off(*_arguments: object) -> str:
+        return "451 Greylisted"
+
+    write(posting)
+    with monkeypatch.context() as patch:
+        patch.setattr(mailbox, "handle_DATA", put_off)
+        send(posting)
+    let_pass(monkeypatch, seconds=31)
+    send(posting)
+    assert len(mailbox.taken) == 1
+
+
 @pytest.mark.asvs("16.2.5")
 def test_logs_of_failures_name_nobody(
     posting: Flask, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
