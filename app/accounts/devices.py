@@ -18,6 +18,8 @@ from app.accounts.models import KnownDevice, User
 from app.extensions import db
 
 KEPT = timedelta(days=90)  # since it was last seen
+MOST = 50
+"""Of one user: those seen last."""
 LONGEST_USER_AGENT = 255
 
 _NEW = timedelta(days=1)  # an older account may have forgotten all its devices
@@ -76,7 +78,14 @@ def remember(user_id: int, user: str, device: Device) -> bool:
         )
     )
     db.session.execute(statement)
+    _forget_beyond_most(user_id)
     return True
+
+
+def _forget_beyond_most(user_id: int) -> None:
+    own = KnownDevice.user_id == user_id
+    kept = select(KnownDevice.fingerprint).where(own).order_by(KnownDevice.last_seen_at.desc()).limit(MOST)
+    db.session.execute(delete(KnownDevice).where(own, KnownDevice.fingerprint.not_in(kept)))
 
 
 def is_first(user: User) -> bool:

@@ -22,6 +22,8 @@ from app.ids import opaque_id
 from app.keyset import Key, Listing
 
 KEPT_AFTER_END = timedelta(days=7)
+MOST = 100
+"""Live ones of one user; one more ends that which was not used for longest."""
 TWO_FACTORS = frozenset({"password+totp", "password+recovery_code", "passkey"})
 """Methods that show two factors: a passkey is something one has, unlocked by what one knows or is."""
 
@@ -67,7 +69,7 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
         actor=user.public_id,
         after={"method": method, "new_device": is_new},
     )
-    db.session.flush()
+    _end_beyond_most(user)
     return pair
 
 
@@ -153,6 +155,13 @@ def forget(user_id: int) -> None:
     """End and delete all sessions of a user whose account is closed: they tell of devices and networks."""
     end_all(user_id)
     db.session.execute(delete(Session).where(Session.user_id == user_id))
+
+
+def _end_beyond_most(user: User) -> None:
+    live = (Session.user_id == user.id, Session.ended_at.is_(None), Session.expires_at > clock.now())
+    latest_first = (Session.last_used_at.desc(), Session.id.desc())
+    kept = select(Session.id).where(*live).order_by(*latest_first).limit(MOST)
+    _end(*live, Session.id.not_in(kept), actor=user.public_id)
 
 
 def purge() -> None:

@@ -75,6 +75,18 @@ def test_chore_deletes_the_forgotten(app: Flask, alice: Caller, monkeypatch: pyt
             assert connection.execute(select(KnownDevice.user_id)).all() == []
 
 
+def test_one_device_too_many_forgets_the_one_not_seen_for_longest(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a stranger with the password could let the table grow without end."""
+    monkeypatch.setattr(devices, "MOST", 2)
+    away, other = Device("curl/8.5.0", "198.51.100.1"), Device("curl/8.5.0", "203.0.113.1")
+    for hours, device in enumerate((away, HOME, away, other)):
+        let_pass(monkeypatch, hours=hours)
+        remember(app, alice, device)
+    assert [is_known(app, alice, device) for device in (HOME, away, other)] == [False, True, True]
+
+
 def test_closed_account_leaves_no_device(app: Flask, alice: Caller) -> None:
     remember(app, alice)
     assert alice.delete("/users/me").status_code == 204

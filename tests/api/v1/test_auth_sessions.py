@@ -33,6 +33,19 @@ def test_logout_with_the_refresh_token_ends_the_session(alice: Caller) -> None:
     assert alice.get("/users/me").status_code == 401
 
 
+def test_one_session_too_many_ends_the_one_not_used_for_longest(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST", 2)
+    second = sign_in_again(alice)
+    assert (
+        alice.post("/auth/refresh", headers={"Authorization": f"Bearer {alice.refresh_token}"}).status_code
+        == 200
+    )
+    third = sign_in_again(alice)
+    assert [caller.get("/users/me").status_code for caller in (alice, second, third)] == [200, 401, 200]
+
+
 def test_second_logout_is_401(alice: Caller) -> None:
     alice.post("/auth/logout")
     assert alice.post("/auth/logout").status_code == 401
