@@ -410,6 +410,7 @@ class Config:
         self.LIMIT_ADMIN = env.limits("LIMIT_ADMIN", "none")
         self.LIMIT_CREATE = env.limits("LIMIT_CREATE", "30/minute")
         self.LIMIT_REGISTER = env.limits("LIMIT_REGISTER", "20/minute")
+        self.LIMIT_AVATARS = env.limits("LIMIT_AVATARS", "10/minute")
         self.LIMIT_SEARCH = env.limits("LIMIT_SEARCH", "60/minute")
         self.LIMIT_EXPORT = env.limits("LIMIT_EXPORT", "6/hour")
         self.LIMIT_MISSES = env.limits("LIMIT_MISSES", "60/minute")

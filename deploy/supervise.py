@@ -215,6 +215,7 @@ def main() -> int:
     os.chdir(ROOT)
     os.environ["WEB_BIND"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     os.environ.setdefault("PUBLIC_URL", values.get("PUBLIC_URL", base))
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "1048576")  # as in the Dockerfile
     listener = listen(host, port)
     python = sys.executable
     web = [

@@ -31,7 +31,8 @@ def storage() -> Storage:
 def put(user_id: int, data: bytes, precondition: Precondition = NONE) -> bool:
     """Give the user this picture; return whether it is the first one.
 
-    Raises ValidationFailed naming `avatar` for what is no picture or has too many pixels, PreconditionFailed.
+    Raises ValidationFailed naming `avatar` for what is no picture or has too many pixels, PreconditionFailed,
+    TooManyPictures.
     """
     try:
         picture = pictures.square(data, SIDE)

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from flask import current_app
 
 from app.accounts import strength, turns
-from app.accounts.turns import TooManyHashes, Turns
+from app.accounts.turns import TooManyHashes
 from app.errors import FieldError, ValidationFailed
+from app.turns import Turns
 
 SHORTEST, LONGEST = 12, 256  # characters, after NFKC
 SHORTEST_COMPOSED = 8  # where PASSWORD_RULES asks for kinds of characters instead (ADR 15)

@@ -10,7 +10,7 @@ from app.api.blueprint import Blueprint, raises
 from app.api.conditional import carry, conditional, precondition
 from app.api.v1.schemas.avatars import AvatarUpload
 from app.errors import NotFound
-from app.web import body
+from app.web import body, limits
 
 blueprint = Blueprint("v1_avatars", __name__, url_prefix="/users/me/avatar", description="One's picture.")
 
@@ -32,6 +32,7 @@ def put_avatar(files: dict[str, Any]) -> Response:
     JPEG, PNG, WebP or GIF of at most 2 MiB and 16 million pixels. What is kept is its middle, upright, as a PNG of
     256 x 256 pixels without any metadata.
     """
+    limits.spend(limits.Bucket("avatar", "LIMIT_AVATARS", current_principal().user))
     is_first = avatars.put(current_principal().user_id, files["avatar"], precondition())
     # RFC 9110 §9.3.4: no ETag, since what is kept is not what was sent.
     return (

@@ -218,7 +218,7 @@ def test_flood_of_sign_ins_is_told_to_come_again(
     app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "_PATIENCE", 0.01)
-    app.extensions["turns"] = turns.Turns(at_once=1, in_line=1)
+    app.extensions["turns"] = turns.made(at_once=1, in_line=1)
     account = {"email": alice.email, "password": PASSWORD}
     with app.extensions["turns"].take():
         answer = alice.post("/auth/login", json=account)

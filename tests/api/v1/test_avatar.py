@@ -11,9 +11,11 @@ from PIL import Image, PngImagePlugin
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from app import pictures
 from app.accounts import avatars
 from app.api.v1.avatars import PNG
-from tests.conftest import Caller
+from app.turns import Turns
+from tests.conftest import AppFactory, Caller, sign_up
 from tests.making import let_pass, picture
 
 PATH = "/users/me/avatar"
@@ -75,6 +77,24 @@ def test_picture_stands_upright_as_its_camera_was_held(alice: Caller) -> None:
     assert red > 200 > blue
     red, _, blue, _ = shown(alice).getpixel((255, 255))
     assert blue > 200 > red
+
+
+def test_line_of_pictures_that_are_read_is_bounded(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(at_once=1, in_line=1, refusal=pictures.TooManyPictures, patience=0)
+    monkeypatch.setattr(pictures, "_turns", turns)
+    with turns.take():
+        answer = send(alice, picture())
+    assert (answer.status_code, answer.headers["Retry-After"], files(app)) == (503, "1", [])
+    assert answer.json["error"]["code"] == "UNAVAILABLE"
+    assert send(alice, picture()).status_code == 201
+
+
+def test_pictures_have_a_limit_of_their_own(make_app: AppFactory) -> None:
+    alice = sign_up(make_app(RATELIMIT_ENABLED="true", LIMIT_AVATARS="2/minute"), "alice")
+    assert [send(alice, picture()).status_code for _ in range(3)] == [201, 204, 429]
+    assert alice.get(PATH).status_code == 200
 
 
 def hiding(kind: str) -> bytes:

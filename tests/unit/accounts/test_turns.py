@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.accounts import turns
-from app.accounts.turns import TooManyHashes, Turns
+from app.accounts.turns import TooManyHashes, made
 
 
 @pytest.mark.asvs("15.2.2")
 def test_no_more_than_allowed_are_at_it_at_once() -> None:
-    allowed = Turns(at_once=2, in_line=16)
+    allowed = made(at_once=2, in_line=16)
     lock, present, most = threading.Lock(), 0, 0
     both = threading.Barrier(2)
 
@@ -32,7 +32,7 @@ def test_no_more_than_allowed_are_at_it_at_once() -> None:
 
 def test_who_finds_the_line_full_is_refused_and_the_next_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "_PATIENCE", 0.01)
-    allowed = Turns(at_once=1, in_line=1)
+    allowed = made(at_once=1, in_line=1)
     with allowed.take(), pytest.raises(TooManyHashes) as refused, allowed.take():
         pass
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "1")
@@ -41,7 +41,7 @@ def test_who_finds_the_line_full_is_refused_and_the_next_is_let_in(monkeypatch: 
 
 
 def test_turn_is_given_back_by_one_that_fails() -> None:
-    allowed = Turns(at_once=1, in_line=1)
+    allowed = made(at_once=1, in_line=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), allowed.take():
             _ = 1 / 0
@@ -50,10 +50,10 @@ def test_turn_is_given_back_by_one_that_fails() -> None:
 @pytest.mark.parametrize(
     ("cores", "processes", "expected"), [(1, 1, 1), (2, 1, 1), (8, 1, 7), (8, 4, 1), (16, 4, 3), (2, 8, 1)]
 )
-def test_processes_together_leave_a_core_to_others(
+def test_processes_together_leave_a_core_to_others_while_they_are_fewer_than_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, expected: int
 ) -> None:
     monkeypatch.setattr(turns.os, "cpu_count", lambda: cores)
     fair = turns.fair(processes, threads=8)
-    assert fair._hashing._value == expected
+    assert fair._working._value == expected
     assert fair._line._value == 6

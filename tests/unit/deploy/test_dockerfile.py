@@ -55,6 +55,10 @@ def test_it_tells_its_health(stages):
     assert json.loads(check.split("CMD ", 1)[1])[0] == "python"
 
 
+def test_memory_of_pictures_goes_back_to_the_system(stages):
+    assert "MALLOC_MMAP_THRESHOLD_=1048576" in last(stages[-1], "ENV")
+
+
 @pytest.mark.asvs("13.3.1")
 def test_no_secret_is_built_in(stages):
     names = [rest for stage in stages for name, rest in stage if name in ("ENV", "ARG")]
