@@ -151,12 +151,13 @@ class Environment:
         return path
 
     def file(self, name: str) -> Path | None:
-        """A file in a folder that is there, to be written; None where it is not set."""
+        """A file to be written; None where it is not set. Whoever writes it looks whether its folder is there: not
+        every process has it."""
         if not self.text(name, ""):
             return None
         path = _absolute(self.text(name))
-        if path.is_dir() or not path.parent.is_dir():
-            raise BadSetting(f"{name} must be the path of a file in a folder that is there")
+        if path.is_dir():
+            raise BadSetting(f"{name} must be the path of a file")
         return path
 
     def origin(self, name: str, default: str | None = None) -> str:

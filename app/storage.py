@@ -16,7 +16,7 @@ class Storage(Protocol):
     """Files by name. A name is the caller's: letters, digits, `_` and `-`, a dot and a suffix."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep a file, whole or not at all. Raises OSError."""
+        """Keep a file, whole or not at all; it is on the disk on return. Raises OSError."""
 
     def read(self, name: str) -> bytes | None:
         """The file; None where there is none."""
@@ -35,11 +35,13 @@ class Folder:
         self._path = path
 
     def write(self, name: str, data: bytes) -> None:
-        file, part = self._file(name), self._path / f".{secrets.token_hex(16)}.part"
+        # A name like others: what a killed process leaves is old some day, and removed as nobody's.
+        file, part = self._file(name), self._file(f"{secrets.token_hex(16)}.part")
         self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            part.write_bytes(data)
+            _write(part, data)
             part.replace(file)
+            _sync(self._path)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -65,3 +67,19 @@ class Folder:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a file here")
         return self._path / name
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder to the disk, as fsync(2) asks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

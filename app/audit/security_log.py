@@ -41,6 +41,13 @@ def write() -> None:
         time.sleep(_TURN)
 
 
+def check() -> None:
+    """Raise OSError, naming the place, where the file cannot be written: the worker asks before it begins."""
+    path = current_app.config["SECURITY_LOG"]
+    if path is not None:
+        _append(path, ())
+
+
 def line(row: Any) -> str:
     """An event with its seal as one line of JSON."""
     told = {name: value for name, value in row._mapping.items() if name not in ("id", "public_id", "hash")}

@@ -102,6 +102,7 @@ def command() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    _check_log()
     _serve_metrics(current_app.config["WORKER_METRICS_BIND"])
     prepare_database()
     os.nice(_NICENESS)
@@ -109,6 +110,14 @@ def command() -> None:
     post.start()
     run_worker(stop, CHORES)
     post.join(_PATIENCE)
+
+
+def _check_log() -> None:
+    """Refuse to start, rather than to keep a log that nobody finds: in the one process that writes it."""
+    try:
+        security_log.check()
+    except OSError as error:
+        raise click.ClickException(f"SECURITY_LOG cannot be written: {error}") from None
 
 
 def _do_the_post(context: AppContext, stop: threading.Event) -> None:

@@ -6,8 +6,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -77,6 +79,29 @@ def test_another_request_id_is_replaced_by_nginx(proxy, sent):
 @pytest.mark.asvs("13.4.5")
 def test_metrics_are_not_public(proxy):
     assert_one_shape(get(proxy, "/metrics"), 404, "NOT_FOUND")
+
+
+class Sealing(BaseHTTPRequestHandler):
+    """Answers with three cookies as long as browsers take them (RFC 6265bis: 4,096 bytes each)."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        for number in range(3):
+            self.send_header("Set-Cookie", f"__Host-{number}=".ljust(4096, "x"))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_cookies_of_long_tokens_come_through(tls, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sealing) as upstream:
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        with nginx(upstream.server_port, tls, tmp_path) as proxy:
+            answer = get(proxy, f"{API}/auth/login")
+        upstream.shutdown()
+    assert (answer.status, len(answer.headers.get_all("Set-Cookie"))) == (200, 3)
 
 
 # --- Slow and many clients ---

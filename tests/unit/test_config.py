@@ -122,7 +122,6 @@ BAD = [
     ("GEOIP_DATABASE", "/nowhere.mmdb"),
     ("GEOIP_DATABASE", __file__),
     ("AUDIT_KEPT_DAYS", "-1"),
-    ("SECURITY_LOG", "/nowhere/security.log"),
     ("SECURITY_LOG", "/tmp"),
     ("RATELIMIT_ENABLED", "perhaps"),
     ("LIMIT_ANONYMOUS", "60"),

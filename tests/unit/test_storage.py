@@ -1,5 +1,7 @@
 """app/storage.py: names stay names, files are whole."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,35 @@ def test_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         Folder(tmp_path).write("a.png", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_what_a_killed_process_leaves_is_listed_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", _killed)
+    with pytest.raises(SystemExit):
+        folder.write("a.png", b"x")
+    [left] = folder.older_than(-1)
+    folder.remove(left)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_and_its_name_are_on_the_disk_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append(
+            (kind, os.fstat(descriptor).st_size if kind == "file" else (tmp_path / "a.png").exists())
+        )
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Folder(tmp_path).write("a.png", b"whole")
+    assert synced == [("file", len(b"whole")), ("folder", True)]
+
+
+def _killed(_descriptor: int) -> None:
+    raise SystemExit  # nothing is tidied up after it, as after a kill

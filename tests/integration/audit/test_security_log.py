@@ -110,3 +110,16 @@ def test_without_the_setting_nothing_is_written_and_later_all_is(app: Flask, pat
     sealing.seal()
     security_log.write()
     assert [line["subject"] for line in lines(path)] == ["a"]
+
+
+def test_worker_without_the_folder_does_not_start_and_all_else_does(app: Flask, path: Path) -> None:
+    app.config["SECURITY_LOG"] = path.parent / "nowhere" / path.name
+    runner = app.test_cli_runner()
+    refused = runner.invoke(args=["worker"])
+    assert (refused.exit_code, "SECURITY_LOG" in refused.output) == (1, True)
+    assert runner.invoke(args=["audit", "verify"]).exit_code == 0
+
+
+def test_asking_whether_the_file_can_be_written_writes_no_line(path: Path) -> None:
+    security_log.check()
+    assert lines(path) == []
