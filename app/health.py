@@ -14,6 +14,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 
 from app import addresses, database
+from app.accounts import waiting
+from app.accounts.waiting import QueueCollector
 from app.clicks.backlog import BacklogCollector, backlog
 from app.clicks.recorder import recorder
 from app.errors import FieldError, NotFound, Unavailable
@@ -22,7 +24,8 @@ from app.web import limits
 from app.web.proxy import client_address
 
 blueprint = Blueprint("health", __name__)
-_WAITING = 5 * 60.0  # seconds that a click may wait for the worker before /readyz asks after it
+_WAITING = 5 * 60.0  # seconds that a click or a mail may wait for the worker before /readyz asks after it
+_ASKED_AFTER = ("mails", "petitions")
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -64,7 +67,7 @@ def readyz() -> dict[str, Any]:
         warnings.append(
             "FORCE_HTTPS without PROXY_HOPS: behind a proxy every answer is a redirect to itself."
         )
-    warnings += _spool_warnings()
+    warnings += _spool_warnings() + _queue_warnings()
     return {"status": "ready", "checks": dict.fromkeys(checks, "ok"), "warnings": warnings}
 
 
@@ -81,7 +84,8 @@ def metrics() -> Response:
     if not allowed:
         raise NotFound()
     spool = BacklogCollector(current_app.config["SPOOL_DIR"])
-    return Response(generate_latest(_registry()) + generate_latest(spool), content_type=CONTENT_TYPE_LATEST)
+    told = (_registry(), spool, QueueCollector(current_app.app_context))
+    return Response(b"".join(map(generate_latest, told)), content_type=CONTENT_TYPE_LATEST)
 
 
 def _registry() -> CollectorRegistry:
@@ -137,3 +141,13 @@ def _spool_warnings() -> list[str]:
     if found.age > _WAITING:
         warnings.append(f"Clicks have waited for {found.age / 60:.0f} minutes: is the worker running?")
     return warnings
+
+
+def _queue_warnings() -> list[str]:
+    """What is said while mails are not sent: by a worker that does not come, or a mail server that takes none."""
+    return [
+        f"{queue.length} {queue.name} wait, the oldest for {queue.age / 60:.0f} minutes: "
+        "are worker and mail server running?"
+        for queue in waiting.queues()
+        if queue.name in _ASKED_AFTER and queue.age > _WAITING
+    ]

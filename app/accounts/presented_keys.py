@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
@@ -28,6 +29,7 @@ from app.logs import log
 
 PREFIX = "sl_"
 """What every key begins with, and no token."""
+REFUSED = Counter("slugline_refused_api_keys", "API keys refused, by what was wrong with them", ["reason"])
 NOTED_EVERY = timedelta(minutes=1)
 _FORM = re.compile(r"sl_([A-Za-z0-9]{22})_[A-Za-z0-9]{22}")
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -61,10 +63,13 @@ def authenticate(text: str, address: str) -> Principal:
     found = _stored(text)
     end = _end_of(text, found)
     if found is None or end is None:
+        REFUSED.labels("unknown").inc()
         raise InvalidToken("The API key is not valid: it is unknown or was revoked.")
     if end <= now:
+        REFUSED.labels("expired").inc()
         raise AuthRequired("The API key has expired.", reason="expired")
     if found.networks and not addresses.is_within(address, found.networks):
+        REFUSED.labels("address").inc()
         _note_refusal(found, now)
         raise ForeignAddress()
     _note_use(found, now)

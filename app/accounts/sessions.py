@@ -7,6 +7,7 @@ the whole family (RFC 9700 §4.14.2).
 from datetime import timedelta
 
 from flask import current_app
+from prometheus_client import Counter
 from sqlalchemy import ColumnElement, delete, select, update
 
 from app import clock, database
@@ -26,6 +27,10 @@ MOST = 100
 """Live ones of one user; one more ends that which was not used for longest."""
 TWO_FACTORS = frozenset({"password+totp", "password+recovery_code", "passkey"})
 """Methods that show two factors: a passkey is something one has, unlocked by what one knows or is."""
+
+SIGN_INS = Counter(
+    "slugline_sign_ins", "Sign-ins, by what was to prove them and by outcome", ["method", "outcome"]
+)
 
 
 class TokenReused(AppError):
@@ -69,7 +74,9 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
         actor=user.public_id,
         after={"method": method, "new_device": is_new},
     )
+    db.session.flush()
     _end_beyond_most(user)
+    SIGN_INS.labels(method, "good").inc()
     return pair
 
 

@@ -121,4 +121,5 @@ def counts(key: str, vouched_by: str = "") -> list[Guessed]:
 def refused(user: str | None, method: str, why: AppError | None = None) -> AppError:
     """Record that somebody was not let in as this user, for want of `method`; return what to raise."""
     trail.record("session.refused", user, owner=user, failed=True, after={"method": method})
+    sessions.SIGN_INS.labels(method, "refused").inc()
     return why or InvalidCredentials()

@@ -27,6 +27,7 @@ from app.accounts import (
     uses,
 )
 from app.accounts.oidc import flows
+from app.accounts.waiting import QueueCollector
 from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
@@ -130,6 +131,7 @@ def _serve_metrics(bind: str) -> None:
     """Let Prometheus ask the worker for its own counts; off unless WORKER_METRICS_BIND says where."""
     if bind:
         REGISTRY.register(BacklogCollector(current_app.config["SPOOL_DIR"]))
+        REGISTRY.register(QueueCollector(current_app.app_context))
         host, _, port = bind.rpartition(":")
         start_http_server(int(port), host.strip("[]"))
 

@@ -8,11 +8,13 @@ from contextvars import copy_context
 from dataclasses import dataclass
 
 from flask import current_app
+from prometheus_client import Counter
 
 from app.clicks.countries import countries
 from app.clicks.ingest import AlreadyRunning, Ingester
 from app.logs import log
 
+CHORE_FAILURES = Counter("slugline_chore_failures", "Times that a chore of the worker failed", ["chore"])
 _POLL = 0.25  # seconds: a click shows in the stats within two
 # Seconds between batches, in which other writers get their turn (they look every 1 ms): beside hundreds of
 # small files their median wait was 3 to 6 ms without it, and 1 to 3 ms with it.
@@ -113,6 +115,7 @@ class _Timetable:
         try:
             copy_context().run(_do, chore)
         except Exception as error:  # one chore's failure is no reason to stop the others
+            CHORE_FAILURES.labels(chore.name).inc()
             log.error("chore failed", chore=chore.name, exc_info=error)
             return min(chore.period, _LONGEST_PAUSE)
         return chore.period

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
+from prometheus_client import Counter
 from sqlalchemy import delete, select, update
 
 from app import clock, database
@@ -18,6 +19,9 @@ from app.mail import outbox, transport
 from app.mail.models import OutgoingMail
 
 LEASE = timedelta(minutes=10)  # longer than any conversation with a server that answers within its time-outs
+MAILS = Counter(
+    "slugline_mails", "Mails sent, not sent this time (and tried again), and given up", ["outcome"]
+)
 _FIRST_WAIT = timedelta(seconds=15)
 _LONGEST_WAIT = timedelta(minutes=15)
 
@@ -44,9 +48,11 @@ def send_due() -> None:
                 deliver = deliver or stack.enter_context(transport.connected())
                 deliver(message, recipient)
             except transport.Undeliverable as error:
+                MAILS.labels("given up").inc()
                 log.warning("mail given up", mail=claimed.id, smtp_code=error.code)
                 _delete(claimed)
             except OSError as error:
+                MAILS.labels("failed").inc()
                 code = getattr(error, "smtp_code", None)
                 log.warning(
                     "mail not sent; trying again",
@@ -58,6 +64,7 @@ def send_due() -> None:
                 _put_off(claimed)
                 break
             else:
+                MAILS.labels("sent").inc()
                 _delete(claimed)
 
 
@@ -118,4 +125,5 @@ def _give_up() -> None:
         for id_, tries in connection.execute(
             delete(OutgoingMail).where(late).returning(OutgoingMail.id, OutgoingMail.tries)
         ):
+            MAILS.labels("given up").inc()
             log.error("mail given up: too old", mail=id_, tries=tries)

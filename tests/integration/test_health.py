@@ -1,6 +1,7 @@
 """/healthz and /readyz: what orchestrators ask, on both engines."""
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,16 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import clock, database
+from app.accounts import petitions
+from app.accounts.devices import Device
+from app.audit import sealing
 from app.extensions import db
+from app.mail import outbox
+from app.mail.outbox import Letter
 from tests import servers
-from tests.conftest import AppFactory
+from tests.conftest import AppFactory, sign_up
 from tests.integration.clicks.conftest import click
+from tests.making import let_pass
 
 
 def failing(app: Flask) -> dict[str, str]:
@@ -110,6 +117,51 @@ def test_clicks_that_wait_for_a_worker_are_warned_of(app: Flask) -> None:
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 200
     assert answer.json["warnings"] == ["Clicks have waited for 6 minutes: is the worker running?"]
+
+
+def test_mails_and_petitions_that_wait_are_warned_of(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.app_context():
+        outbox.put("ada@example.org", Letter("Hello", "Hello\n"), "usr_x")
+        petitions.reset("ada@example.org", Device("test", "192.0.2.1"))
+        db.session.commit()
+    let_pass(monkeypatch, minutes=4)
+    assert app.test_client().get("/readyz").json["warnings"] == []
+    let_pass(monkeypatch, minutes=6)
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert [warning.split(":")[0] for warning in answer.json["warnings"]] == [
+        "1 mails wait, the oldest for 6 minutes",
+        "1 petitions wait, the oldest for 6 minutes",
+    ]
+    text = app.test_client().get("/metrics").text
+    assert '\nslugline_waiting{queue="mails"} 1.0\n' in text
+    assert '\nslugline_waiting{queue="petitions"} 1.0\n' in text
+
+
+def test_events_without_seals_are_told_with_the_age_of_the_oldest(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_up(app, "alice")
+    let_pass(monkeypatch, minutes=6)
+    text = app.test_client().get("/metrics").text
+    [length] = re.findall(r'^slugline_waiting\{queue="seals"\} (.+)$', text, re.MULTILINE)
+    [age] = re.findall(r'^slugline_oldest_waiting_seconds\{queue="seals"\} (.+)$', text, re.MULTILINE)
+    assert float(length) >= 2
+    assert 360 <= float(age) < 400
+    with app.app_context():
+        sealing.seal()
+    text = app.test_client().get("/metrics").text
+    assert '\nslugline_waiting{queue="seals"} 0.0\n' in text
+
+
+def test_metrics_answer_while_the_database_does_not(make_app: AppFactory) -> None:
+    answer = (
+        make_app(DATABASE_URL=f"postgresql://x@127.0.0.1:{servers.free_port()}/x")
+        .test_client()
+        .get("/metrics")
+    )
+    assert answer.status_code == 200
+    assert "slugline_waiting{" not in answer.text
 
 
 def test_https_forced_without_a_proxy_is_warned_of(make_app: AppFactory) -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from tests.conftest import AppFactory
+from tests.conftest import AppFactory, Caller, sign_up
 
 
 @pytest.fixture
@@ -67,3 +68,25 @@ def test_spool_is_told_once_whatever_the_number_of_processes(
         assert text.count("\nslugline_spool_bytes 9.0\n") == 1
         assert text.count("\nslugline_spool_unread_bytes 9.0\n") == 1
         assert text.count("\nslugline_spool_oldest_unread_seconds ") == 1
+
+
+def test_sign_ins_and_refused_keys_are_counted(make_app: AppFactory) -> None:
+    app = make_app()
+    before = _counted(app)
+    alice = sign_up(app, "alice")
+    assert alice.post("/auth/login", json={"email": alice.email, "password": "no"}).status_code == 401
+    unknown = {"X-API-Key": f"sl_{'a' * 22}_{'b' * 22}"}
+    assert Caller(app.test_client()).get("/users/me", headers=unknown).status_code == 401
+    after = _counted(app)
+    assert {name: after[name] - before[name] for name in after} == dict.fromkeys(after, 1.0)
+
+
+def _counted(app: Flask) -> dict[str, float]:
+    text = app.test_client().get("/metrics").text
+    names = (
+        'slugline_sign_ins_total{method="password",outcome="good"}',
+        'slugline_sign_ins_total{method="password",outcome="refused"}',
+        'slugline_refused_api_keys_total{reason="unknown"}',
+    )
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines())
+    return {name: float(lines.get(name, 0)) for name in names}

@@ -87,4 +87,5 @@ def _recorded(action: str, owner: str | None = None) -> Iterator[None]:
         yield
     except (ForeignFlow, NotProven):
         trail.record(action, owner, owner=owner, failed=True)
+        sessions.SIGN_INS.labels("openid", "refused").inc()
         raise

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask, current_app
+from prometheus_client import REGISTRY
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
@@ -135,6 +136,7 @@ def test_a_chore_that_fails_stops_nothing_else(start_worker: StartWorker, finish
         until(lambda: queries() == ["a"] and done.count(0) > 2 and done.count(1) > 2)
     failures = [entry for entry in logs if entry["event"] == "chore failed"]
     assert {entry["chore"] for entry in failures} == {"failing"}
+    assert (REGISTRY.get_sample_value("slugline_chore_failures_total", {"chore": "failing"}) or 0) > 2
 
 
 def test_each_chore_has_a_session_of_its_own(start_worker: StartWorker) -> None:

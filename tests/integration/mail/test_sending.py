@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from email_validator import EmailNotValidError
 from flask import Flask
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from app import clock, database
@@ -312,3 +313,23 @@ def test_production_without_a_server_writes_nothing_down(app: Flask) -> None:
     app.config["MAIL_ON"] = False
     write(app)
     assert waiting(app) == 0
+
+
+def test_what_became_of_mails_is_counted(app: Flask, serve: Serve, mailbox: Mailbox) -> None:
+    def counted() -> list[float]:
+        labels = ("sent", "failed", "given up")
+        return [
+            REGISTRY.get_sample_value("slugline_mails_total", {"outcome": name}) or 0.0 for name in labels
+        ]
+
+    before = counted()
+    through(app, f"smtp://127.0.0.1:{serve()}")
+    write(app)
+    send(app)
+    mailbox.says = "550 no such mailbox"
+    write(app)
+    send(app)
+    through(app, f"smtp://127.0.0.1:{servers_port()}")
+    write(app)
+    send(app)
+    assert [after - was for after, was in zip(counted(), before, strict=True)] == [1, 1, 1]
