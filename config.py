@@ -6,7 +6,7 @@ too; what is set in the environment wins.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -234,8 +234,13 @@ def _is_smtp_url(value: str) -> bool:
     except ValueError:
         return False
     plain = parts.path in ("", "/") and not parts.fragment and parts.query in ("", *_STARTTLS)
-    in_clear = parts.scheme == "smtp" and not _wants_starttls(value) and not _is_loopback(parts.hostname)
-    return whole and plain and not (in_clear and parts.username)
+    return whole and plain and not (_is_in_clear(value) and parts.username)
+
+
+def _is_in_clear(url: str) -> bool:
+    """Whether mail to this server travels to another machine unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "smtp" and not _wants_starttls(url) and not _is_loopback(parts.hostname)
 
 
 def _wants_starttls(url: str) -> bool:
@@ -304,6 +309,8 @@ class Config:
         self.OIDC_PROVIDERS = {name: self._provider(env, name) for name in env.words("OIDC_PROVIDERS")}
         self._limits(env)
         self._mail(env)
+        self._refuse_twins()
+        self.WARNINGS = [warning for applies, warning in self._doubts() if applies]
 
     def _secrets(self, env: Environment) -> None:
         self.SECRET_KEY = env.secret("SECRET_KEY")
@@ -443,6 +450,27 @@ class Config:
         if self.FORCE_HTTPS and self.ACCOUNT_URL.startswith("http://"):
             raise BadSetting("ACCOUNT_URL must be https:// while FORCE_HTTPS is on")
 
+    def _refuse_twins(self) -> None:
+        known = {(provider.issuer, provider.client_id) for provider in self.OIDC_PROVIDERS.values()}
+        if len(known) < len(self.OIDC_PROVIDERS):
+            raise BadSetting("OIDC_PROVIDERS must not list two providers of one issuer and client id")
+
+    def _doubts(self) -> Iterator[tuple[bool, str]]:
+        """What may be meant so and is mostly a mistake: whether it applies, and what is said of it at start and in
+        `/readyz`."""
+        yield (
+            self.SECURE and self.PUBLIC_URL.startswith("http://"),
+            "PUBLIC_URL is http: passwords and tokens travel in clear, cookies without Secure.",
+        )
+        yield (
+            self.REGISTRATION == "domains" and not self.EMAIL_VERIFICATION,
+            "REGISTRATION=domains without EMAIL_VERIFICATION: anybody can register an address of these domains.",
+        )
+        yield (
+            _is_in_clear(self.SMTP_URL),
+            "SMTP_URL has starttls=off: mails with tokens travel to another machine in clear.",
+        )
+
     def flask(self) -> dict[str, Any]:
         """The settings as Flask wants them: every upper-case name."""
         names = [name for name in dir(self) if name.isupper()]
@@ -470,6 +498,9 @@ class Production(Config):
         super().__init__(values)
         if Environment(values).flag("FLASK_DEBUG", False):
             raise BadSetting("FLASK_DEBUG must be off in production")
+        bounds = (self.GUESSES_LOGIN_IP, self.GUESSES_ACCOUNT, self.GUESSES_ACCOUNT_DAY)
+        if not self.RATELIMIT_ENABLED and not any(bounds):
+            raise BadSetting("GUESSES_ACCOUNT must be a rate in production while RATELIMIT_ENABLED is off")
 
 
 _CONFIGS: dict[str, type[Config]] = {cls.NAME: cls for cls in (Development, Testing, Production)}

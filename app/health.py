@@ -20,6 +20,7 @@ from app.clicks.backlog import BacklogCollector, backlog
 from app.clicks.recorder import recorder
 from app.errors import FieldError, NotFound, Unavailable
 from app.extensions import limiter
+from app.logs import log
 from app.web import limits
 from app.web.proxy import client_address
 
@@ -39,6 +40,8 @@ class NotReady(Unavailable):
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
+    for warning in app.config["WARNINGS"]:
+        log.warning("doubtful settings", told=warning)
     app.extensions["migration_heads"] = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
@@ -60,7 +63,7 @@ def readyz() -> dict[str, Any]:
     failures = {name: message for name, check in checks.items() if (message := _tried(check))}
     if failures:
         raise NotReady(failures)
-    warnings = []
+    warnings = list(current_app.config["WARNINGS"])
     if limits.shares_nothing(current_app):
         warnings.append("Several web processes without REDIS_URL: each counts its own limits.")
     if current_app.config["FORCE_HTTPS"] and not current_app.config["PROXY_HOPS"]:

@@ -164,6 +164,15 @@ def test_metrics_answer_while_the_database_does_not(make_app: AppFactory) -> Non
     assert "slugline_waiting{" not in answer.text
 
 
+def test_doubtful_settings_are_warned_of_and_logged(
+    make_app: AppFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = make_app(REGISTRATION="domains", REGISTRATION_DOMAINS="example.org")
+    [warning] = app.test_client().get("/readyz").json["warnings"]
+    assert "EMAIL_VERIFICATION" in warning
+    assert warning in capfd.readouterr().err
+
+
 def test_https_forced_without_a_proxy_is_warned_of(make_app: AppFactory) -> None:
     client = make_app(FORCE_HTTPS="true", PUBLIC_URL="https://sho.rt").test_client()
     [warning] = client.get("/readyz").json["warnings"]

@@ -217,6 +217,14 @@ def test_provider_on_this_machine_may_be_http_but_not_in_production(issuer: str)
         load({**PRODUCTION, **own})
 
 
+def test_provider_that_is_named_twice_is_refused() -> None:
+    twin = {name.replace("GOOGLE", "OTHER"): value for name, value in PROVIDER.items()}
+    both = {**TESTING, **twin, **PROVIDER, "OIDC_PROVIDERS": "google other"}
+    with pytest.raises(BadSetting, match="OIDC_PROVIDERS"):
+        load(both)
+    assert set(load({**both, "OIDC_OTHER_CLIENT_ID": "another"}).OIDC_PROVIDERS) == {"google", "other"}
+
+
 def test_secret_of_a_provider_is_not_shown() -> None:
     assert "of the client" not in repr(load({**TESTING, **PROVIDER}).OIDC_PROVIDERS)
 
@@ -243,6 +251,43 @@ def test_production_refuses_what_tests_may(name: str, value: str) -> None:
         load({**PRODUCTION, name: value})
     if name != "FLASK_DEBUG":
         load({**TESTING, name: value})
+
+
+UNBOUND = {"RATELIMIT_ENABLED": "false"} | dict.fromkeys(
+    ("GUESSES_LOGIN_IP", "GUESSES_ACCOUNT", "GUESSES_ACCOUNT_DAY"), "none"
+)
+
+
+def test_production_refuses_guesses_without_any_bound() -> None:
+    with pytest.raises(BadSetting, match="GUESSES_ACCOUNT"):
+        load({**PRODUCTION, **UNBOUND})
+    for name in UNBOUND:
+        load({**PRODUCTION, **UNBOUND, name: "true" if name == "RATELIMIT_ENABLED" else "100/day"})
+
+
+SENDER = {"MAIL_FROM": "slugline@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"FORCE_HTTPS": "false", "PUBLIC_URL": "http://go.example.org"}, ["PUBLIC_URL"]),
+        ({"REGISTRATION": "domains", "REGISTRATION_DOMAINS": "example.org"}, ["REGISTRATION"]),
+        ({"SMTP_URL": "smtp://relay:25?starttls=off", **SENDER}, ["SMTP_URL"]),
+        ({"SMTP_URL": "smtp://relay:25", **SENDER}, []),
+        ({"SMTP_URL": "smtp://127.0.0.1", **SENDER}, []),
+        ({"SMTP_URL": "smtps://relay", **SENDER}, []),
+        ({}, []),
+    ],
+)
+def test_doubtful_settings_are_told(values: dict[str, str], named: list[str]) -> None:
+    warnings = load({**PRODUCTION, **values}).WARNINGS
+    assert [warning.replace("=", " ").split()[0] for warning in warnings] == named
+
+
+def test_domains_are_no_doubt_where_addresses_are_verified() -> None:
+    domains = {"REGISTRATION": "domains", "REGISTRATION_DOMAINS": "example.org", "EMAIL_VERIFICATION": "on"}
+    assert load({**TESTING, **domains}).WARNINGS == []
 
 
 def test_unset_environment_means_production() -> None:
