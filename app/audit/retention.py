@@ -4,7 +4,6 @@ A little at a time, as clicks are. What is left can be verified: the chain then 
 one that was deleted. An event is checked before it goes, so that no fault is deleted unseen.
 """
 
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -17,10 +16,9 @@ from app import clock, database
 from app.audit import chain
 from app.audit.chain import EVENT, Chain, ChainBroken, Sealer
 from app.audit.models import AuditEvent, AuditSeal
+from app.audit.pacing import by_little
 
 _ROWS = 500  # of one transaction
-_TRANSACTIONS = 20  # of one call
-_TURN = 0.003  # seconds between two transactions, in which other writers get their turn
 
 
 def forget_events() -> None:
@@ -29,14 +27,11 @@ def forget_events() -> None:
     if not days:
         return
     edge = clock.now() - timedelta(days=days)
-    for _ in range(_TRANSACTIONS):
-        if not _is_old(edge) or not _forget_some(edge):
-            return
-        time.sleep(_TURN)
+    by_little(lambda: _is_old(edge), lambda: _forget_some(edge))
 
 
 def _is_old(edge: datetime) -> bool:
-    """Whether the first event of the chain is; asked first, since a transaction that writes keeps others waiting."""
+    """Whether the first event of the chain is."""
     first = select(AuditEvent.at).join(AuditSeal, AuditSeal.event_id == AuditEvent.id)
     with database.reading() as connection:
         at = connection.scalar(first.order_by(AuditSeal.seq).limit(1))

@@ -5,7 +5,6 @@ there, adds their seals and moves the end of the chain, in one transaction: who 
 nothing, and of two workers one goes first.
 """
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,20 +14,16 @@ from app import database
 from app.audit import chain
 from app.audit.chain import EVENT, Sealer
 from app.audit.models import AuditChain, AuditEvent, AuditSeal, AuditUnsealed
+from app.audit.pacing import by_little
 from app.extensions import db
 from app.logs import log
 
 _EVENTS = 500  # of one transaction
-_TRANSACTIONS = 20  # of one call
-_TURN = 0.003  # seconds between two transactions, in which other writers get their turn
 
 
 def seal() -> None:
     """Seal some of what waits; a chore that comes back soon for the rest. Raises ChainBroken."""
-    for _ in range(_TRANSACTIONS):
-        if not _is_waiting() or not _seal_some():
-            return
-        time.sleep(_TURN)
+    by_little(_is_waiting, _seal_some)
 
 
 def reseal() -> None:
@@ -42,7 +37,6 @@ def reseal() -> None:
 
 
 def _is_waiting() -> bool:
-    """Asked first: on SQLite a transaction that writes keeps all others waiting."""
     with database.reading() as connection:
         return connection.scalar(select(AuditUnsealed.event_id).limit(1)) is not None
 

@@ -8,7 +8,6 @@ process or a full disk: how far it came is stored after the lines are written. A
 
 import json
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +20,12 @@ from app import database
 from app.audit import chain
 from app.audit.chain import EVENT
 from app.audit.models import AuditChain, AuditEvent, AuditSeal
+from app.audit.pacing import by_little
 
 LARGEST = 10 * 1024 * 1024  # bytes of a file; then it becomes `<name>.1`, and that one `<name>.2`
 OLDER = 9  # files that are kept beside the present one
 
 _LINES = 500  # of one transaction
-_TRANSACTIONS = 20  # of one call
-_TURN = 0.003  # seconds between two transactions, in which other writers get their turn
 
 
 def write() -> None:
@@ -35,10 +33,7 @@ def write() -> None:
     path = current_app.config["SECURITY_LOG"]
     if path is None:
         return
-    for _ in range(_TRANSACTIONS):
-        if not _is_waiting() or not _write_some(path):
-            return
-        time.sleep(_TURN)
+    by_little(_is_waiting, lambda: _write_some(path))
 
 
 def check() -> None:
@@ -55,7 +50,6 @@ def line(row: Any) -> str:
 
 
 def _is_waiting() -> bool:
-    """Asked first: on SQLite a transaction that writes keeps all others waiting."""
     with database.reading() as connection:
         return bool(connection.scalar(select(AuditChain.logged_seq < AuditChain.sealed_seq)))
 

@@ -2,17 +2,13 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from app import clock
 from app.accounts import signing_keys
 from app.accounts.signing_keys import Key
-from app.audit import circumstances
-from app.audit.circumstances import OPERATOR, Circumstances
-from app.errors import AppError
-from app.extensions import db
+from app.cli.operators import OperatorGroup, committed
 
-group = AppGroup("keys", help="Keys that sign tokens.")
+group = OperatorGroup("keys", help="Keys that sign tokens.")
 
 
 @group.command("list")
@@ -29,9 +25,8 @@ def list_keys() -> None:
 @group.command("rotate")
 def rotate() -> None:
     """Make a new key; the present one verifies until the last token signed by it has expired."""
-    circumstances.begin(Circumstances(actor=OPERATOR))
-    key = signing_keys.make()
-    db.session.commit()
+    with committed():
+        key = signing_keys.make()
     click.echo(f"{key.kid} ({key.algorithm}) signs in a few seconds.")
 
 
@@ -39,12 +34,8 @@ def rotate() -> None:
 @click.argument("kid")
 def revoke(kid: str) -> None:
     """Let a key verify nothing any more: whoever holds a token of it signs in again."""
-    circumstances.begin(Circumstances(actor=OPERATOR))
-    try:
+    with committed():
         signing_keys.revoke(kid)
-        db.session.commit()
-    except AppError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"{kid} is revoked; each process knows within two seconds.")
 
 

@@ -3,9 +3,7 @@
 import click
 
 from app.accounts import administration, factors, users
-from app.cli.operators import OperatorGroup
-from app.errors import AppError
-from app.extensions import db
+from app.cli.operators import OperatorGroup, committed
 
 group = OperatorGroup("users", help="Accounts.")
 
@@ -15,11 +13,8 @@ group = OperatorGroup("users", help="Accounts.")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
 def create_admin(email: str, password: str) -> None:
     """Create the first administrator; refuses a weak password."""
-    try:
+    with committed():
         user = users.create(email, password, role="admin")
-        db.session.commit()
-    except AppError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"{user.email} is an administrator ({user.public_id}).")
 
 
@@ -30,11 +25,8 @@ def reset_factors(email: str) -> None:
 
     The password alone signs in afterwards: make sure first that it is really the owner who asks.
     """
-    try:
+    with committed():
         user = factors.reset(email)
-        db.session.commit()
-    except AppError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"{user} has no second factor and no passkey now, and is signed out everywhere.")
 
 
@@ -61,9 +53,6 @@ def enable(email: str) -> None:
 
 
 def _change(email: str, **changes: str) -> None:
-    try:
+    with committed():
         user = administration.change(users.by_email(email), changes)
-        db.session.commit()
-    except AppError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"{user.email} is {user.status}, as {user.role} ({user.public_id}).")

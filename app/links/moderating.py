@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, update
 
 from app import clock
 from app.accounts.principals import Principal
-from app.audit import trail
 from app.errors import Forbidden, NotFound, PreconditionFailed
 from app.extensions import db
-from app.links import editing, finding, short_urls
+from app.links import editing, finding, naming
 from app.links.models import Link
 from app.links.short_urls import Place
 from app.preconditions import NONE, Precondition
@@ -41,7 +40,9 @@ def block(place: Place, reason: str, precondition: Precondition = NONE) -> Link:
     Raises NotFound, PreconditionFailed.
     """
     link = _set(place, Link.url != "", precondition, blocked_reason=reason)
-    _record("link.blocked", link)
+    naming.record(
+        "link.blocked", link
+    )  # without the reason: text that somebody wrote, and it stands with the link
     return link
 
 
@@ -49,7 +50,7 @@ def unblock(place: Place, precondition: Precondition = NONE) -> Link:
     """Let a blocked link be what it would be otherwise. Raises NotFound, also where it is not blocked, and
     PreconditionFailed."""
     link = _set(place, Link.blocked_reason.is_not(None), precondition, blocked_reason=None)
-    _record("link.unblocked", link)
+    naming.record("link.unblocked", link)
     return link
 
 
@@ -61,7 +62,7 @@ def _switch(link: Link, changes: Mapping[str, Any], precondition: Precondition) 
     editing.change(link, changes, precondition)
     db.session.flush()
     if link.enabled != before:
-        _record("link.enabled" if link.enabled else "link.disabled", link)
+        naming.record("link.enabled" if link.enabled else "link.disabled", link)
     return link
 
 
@@ -78,8 +79,3 @@ def _set(place: Place, which: ColumnElement[bool], precondition: Precondition, *
     if changed is None:
         raise PreconditionFailed() if db.session.scalar(finding.shown().where(there)) else NotFound()
     return db.session.scalars(finding.shown().where(Link.id == changed)).one()
-
-
-def _record(action: str, link: Link) -> None:
-    """Without the reason: it is text that somebody wrote, and stands with the link."""
-    trail.record(action, f"{short_urls.host_of(link.domain)}/{link.code}", owner=link.owner.public_id)

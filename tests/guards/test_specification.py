@@ -183,6 +183,10 @@ def test_success_names_its_headers(document: dict[str, Any], route: Route) -> No
             assert "Location" in sent or status != "201"
 
 
+def test_every_group_of_calls_says_what_it_is(document: dict[str, Any]) -> None:
+    assert [tag["name"] for tag in document["tags"] if not tag.get("description")] == []
+
+
 def test_every_schema_is_used_and_closed_where_it_comes_in(document: dict[str, Any]) -> None:
     text = json.dumps(document)
     for name in document["components"]["schemas"]:

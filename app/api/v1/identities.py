@@ -12,7 +12,12 @@ from app.api.pagination import PAGES
 from app.api.specification import path_id
 from app.api.v1.schemas.identities import IdentityList, IdentityListQuery
 
-blueprint = Blueprint("v1_identities", __name__, url_prefix="/users/me/identities")
+blueprint = Blueprint(
+    "v1_identities",
+    __name__,
+    url_prefix="/users/me/identities",
+    description="Who one is at OpenID providers.",
+)
 
 IDENTITY_ID = path_id("identity_id", "The identity's id.", "idn_4kTbW0yZpQ2mN8vXc1LrDs")
 

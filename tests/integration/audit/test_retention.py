@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import clock, database
-from app.audit import chain, retention
+from app.audit import chain, pacing, retention
 from app.audit.chain import ChainBroken
 from app.audit.models import AuditEvent
 from tests.integration.audit.conftest import Tamper, faults, head, record, sealed
@@ -42,7 +42,7 @@ def test_old_ones_go_and_the_rest_can_be_verified() -> None:
 
 def test_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "_ROWS", 1)
-    monkeypatch.setattr(retention, "_TRANSACTIONS", 2)
+    monkeypatch.setattr(pacing, "_TRANSACTIONS", 2)
     retention.forget_events()
     assert (subjects(), faults()) == (["c", *YOUNG], [])
     retention.forget_events()
