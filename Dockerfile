@@ -14,6 +14,7 @@ COPY --from=builder /opt/venv /opt/venv
 WORKDIR /srv/slugline
 COPY config.py wsgi.py gunicorn.conf.py ./
 COPY migrations migrations
+COPY settings settings
 COPY app app
 RUN python -m compileall -q .
 # MALLOC_MMAP_THRESHOLD_: what pictures are decoded in goes back to the system, instead of staying with each thread that

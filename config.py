@@ -1,276 +1,26 @@
 """The settings: read from the environment once, typed, checked at start; the README's table lists them all.
 
 A bad value stops the process with a `BadSetting` that names the variable. `.env` in the project root is read
-too; what is set in the environment wins.
+too; what is set in the environment wins. `settings` has the readers.
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from limits import parse_many
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-ROOT = Path(__file__).resolve().parent
-MINIMUM_SECRET = 32  # characters; RFC 7518 §3.2 asks for a key as long as the hash, 256 bits
+from settings import forms
+from settings.cors import CORS_REQUEST_HEADERS, CORS_RESPONSE_HEADERS
+from settings.environment import ROOT, BadSetting, Environment, absolute, database_url, short_prefix
+from settings.providers import provider
+
 MINIMUM_ROUNDS = 600_000  # PBKDF2-SHA256, OWASP Password Storage Cheat Sheet
-RESERVED_PREFIXES = {"api", "docs", "healthz", "readyz", "metrics", "robots.txt", ".well-known", "account"}
-CORS_REQUEST_HEADERS = (
-    "Authorization",
-    "Content-Type",
-    "If-Match",
-    "If-None-Match",
-    "Idempotency-Key",
-    "X-API-Key",
-    "X-CSRF-Token",
-    "X-Request-ID",
-)
-CORS_RESPONSE_HEADERS = (
-    "ETag",
-    "Location",
-    "Link",
-    "Retry-After",
-    "RateLimit",
-    "RateLimit-Policy",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-Request-ID",
-    "X-Error-Code",
-    "X-Error-Message",
-    "Idempotency-Replayed",
-    "Deprecation",
-    "Sunset",
-)
-LONGEST_ISSUER = 255  # characters, as the database keeps it
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LONGEST_WINDOW = 366 * 86_400  # seconds of a rate
 _ADDRESS = r"[\w.!#$%&'*+/=?^{|}~-]+@[\w.-]+"
-_STARTTLS = {"starttls=on": True, "starttls=off": False}
-PLACEHOLDERS = ("change", "secret", "default", "example", "password")
-
-
-class BadSetting(Exception):
-    """A variable has a value that Slugline cannot start with; the message names the variable."""
-
-
-@dataclass(frozen=True)
-class OIDCProvider:
-    """An OpenID provider that people may sign in at (the settings `OIDC_<NAME>_...`).
-
-    `trust_email`: whether an address that it calls verified counts as proven here. `domains`: the only ones it is
-    believed about; none for all.
-    """
-
-    name: str
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    trust_email: bool = False
-    domains: tuple[str, ...] = ()
-
-
-class Environment:
-    """Typed readers over the variables. Each raises `BadSetting` on a bad value and names the variable."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._values.get(name, "").strip() or default
-        if value is None:
-            raise BadSetting(f"{name} is not set")
-        if not value.isprintable():  # control characters, and bytes that are no UTF-8
-            raise BadSetting(f"{name} must be printable text")
-        return value
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        value = self.text(name, default)
-        if value not in choices:
-            raise BadSetting(f"{name} must be one of {', '.join(choices)}")
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self.text(name, "true" if default else "false").lower()
-        if value not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-            raise BadSetting(f"{name} must be true or false")
-        return value in ("true", "1", "yes", "on")
-
-    def integer(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.text(name, str(default))
-        if not re.fullmatch(r"-?[0-9]{1,18}", value) or not least <= int(value) <= most:
-            raise BadSetting(f"{name} must be a whole number from {least} to {most}")
-        return int(value)
-
-    def words(self, name: str) -> list[str]:
-        """A list separated by commas or spaces."""
-        return [word for word in re.split(r"[,\s]+", self._values.get(name, "")) if word]
-
-    def secret(self, name: str) -> str:
-        value = self.text(name)
-        if len(value) < MINIMUM_SECRET:
-            raise BadSetting(f"{name} must have at least {MINIMUM_SECRET} characters")
-        if len(set(value)) < 8 or any(word in value.lower() for word in PLACEHOLDERS):
-            raise BadSetting(f"{name} is a placeholder; make one with: openssl rand -hex 32")
-        return value
-
-    def limits(self, name: str, default: str) -> str:
-        """Rates such as ``60/minute;2000/day``, or ``none``."""
-        value = self.text(name, default)
-        if value == "none":
-            return ""
-        try:
-            good = all(
-                rate.amount >= 1 and 1 <= rate.get_expiry() <= LONGEST_WINDOW for rate in parse_many(value)
-            )
-        except ValueError:
-            good = False
-        if not good:
-            raise BadSetting(f"{name} must be rates such as 60/minute;2000/day, or none")
-        return value
-
-    def rate(self, name: str, default: str) -> str:
-        """One rate such as ``5/minute``, or ``none``: a guess is counted in one window."""
-        value = self.limits(name, default)
-        if value and len(parse_many(value)) > 1:
-            raise BadSetting(f"{name} must be one rate such as 5/minute, or none")
-        return value
-
-    def folder(self, name: str, default: str) -> Path:
-        """A folder that is there or can be made: nothing on the way to it is a file."""
-        path = _absolute(self.text(name, default))
-        if not next(found for found in (path, *path.parents) if found.exists()).is_dir():
-            raise BadSetting(f"{name} must be the path of a folder")
-        return path
-
-    def file(self, name: str) -> Path | None:
-        """A file to be written; None where it is not set. Whoever writes it looks whether its folder is there: not
-        every process has it."""
-        if not self.text(name, ""):
-            return None
-        path = _absolute(self.text(name))
-        if path.is_dir():
-            raise BadSetting(f"{name} must be the path of a file")
-        return path
-
-    def origin(self, name: str, default: str | None = None) -> str:
-        value = self.text(name, default).rstrip("/")
-        if not _is_origin(value):
-            raise BadSetting(f"{name} must be scheme and host, such as https://go.example.org")
-        return value
-
-    def origins(self, name: str) -> list[str]:
-        """Exact origins only: a wildcard beside credentials would open every account to every page."""
-        values = [word.rstrip("/") for word in self.words(name)]
-        if not all(_is_origin(value) for value in values):
-            raise BadSetting(f"{name} must list origins such as https://app.example.org, separated by commas")
-        return values
-
-    def domains(self, name: str) -> list[str]:
-        values = [word.lower() for word in self.words(name)]
-        if not all(re.fullmatch(r"[\w.-]+", value) for value in values):
-            raise BadSetting(f"{name} must list domains such as example.org")
-        return values
-
-    def issuer(self, name: str, *, loopback: bool) -> str:
-        """An issuer of OpenID Connect Discovery 1.0 §2: https, neither query nor fragment; kept as it is written,
-        since it is compared as text. `loopback`: whether http to this machine passes."""
-        value = self.text(name)
-        if len(value) > LONGEST_ISSUER or not is_provider_url(value, loopback=loopback) or "?" in value:
-            raise BadSetting(f"{name} must be an https URL such as https://accounts.example.org")
-        return value
-
-
-def is_provider_url(value: str, *, loopback: bool) -> bool:
-    """Whether it is a plain https URL without user and fragment, or where `loopback` says so one of this machine."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[!-~]*|\?[!-~]*)?", value) or set(value) & {
-        "#",
-        "\\",
-    }:
-        return False
-    try:
-        parts = urlsplit(value)
-        good = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return good and (parts.scheme == "https" or (loopback and parts.hostname in LOOPBACK))
-
-
-def _is_origin(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        port_is_good = parts.port != 0  # `.port` raises ValueError on one out of range
-    except ValueError:
-        return False
-    plain = re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", value)
-    return bool(plain and parts.hostname and port_is_good)
-
-
-def _is_below(origin: str, domain: str) -> bool:
-    """Whether the origin's host is the domain or one below it."""
-    return f".{urlsplit(origin).hostname}".endswith(f".{domain}")
-
-
-def _is_redis_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("redis", "rediss", "redis+unix") and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _is_smtp_url(value: str) -> bool:
-    """Whether it names a mail server that gets no password in clear."""
-    try:
-        parts = urlsplit(value)
-        whole = bool(parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
-    except ValueError:
-        return False
-    plain = parts.path in ("", "/") and not parts.fragment and parts.query in ("", *_STARTTLS)
-    return whole and plain and not (_is_in_clear(value) and parts.username)
-
-
-def _is_in_clear(url: str) -> bool:
-    """Whether mail to this server travels to another machine unencrypted."""
-    parts = urlsplit(url)
-    return parts.scheme == "smtp" and not _wants_starttls(url) and not _is_loopback(parts.hostname)
-
-
-def _wants_starttls(url: str) -> bool:
-    """Required but on the way to oneself, and where the URL says otherwise."""
-    parts = urlsplit(url)
-    said = _STARTTLS.get(parts.query)
-    return parts.scheme == "smtp" and (not _is_loopback(parts.hostname) if said is None else said)
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]{1,3}){3}", host or ""))
-
-
-def _is_bind(value: str) -> bool:
-    """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
-    return _is_address(value) or bool(re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
-
-
-def _is_address(value: str) -> bool:
-    port = value.rpartition(":")[2]
-    return bool(re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16)
-
-
-def _is_mmdb(path: Path) -> bool:
-    """Whether the file ends as MaxMind's format says: a marker within the last 128 KiB."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 128 * 1024))
-        return b"\xab\xcd\xefMaxMind.com" in file.read()
 
 
 class Config:
@@ -306,7 +56,9 @@ class Config:
         self._web(env)
         self._accounts(env)
         self._audit(env)
-        self.OIDC_PROVIDERS = {name: self._provider(env, name) for name in env.words("OIDC_PROVIDERS")}
+        self.OIDC_PROVIDERS = {
+            name: provider(env, name, loopback=not self.SECURE) for name in env.words("OIDC_PROVIDERS")
+        }
         self._limits(env)
         self._mail(env)
         self._refuse_twins()
@@ -323,9 +75,9 @@ class Config:
         self.DATA_DIR = env.folder("DATA_DIR", "var")
         self.SPOOL_DIR = env.folder("SPOOL_DIR", str(self.DATA_DIR / "spool"))
         self.AVATAR_DIR = env.folder("AVATAR_DIR", str(self.DATA_DIR / "avatars"))
-        self.SQLALCHEMY_DATABASE_URI = _database_url(env, self.DATA_DIR)
+        self.SQLALCHEMY_DATABASE_URI = database_url(env, self.DATA_DIR)
         self.REDIS_URL = env.text("REDIS_URL", "")
-        if self.REDIS_URL and not _is_redis_url(self.REDIS_URL):
+        if self.REDIS_URL and not forms.is_redis_url(self.REDIS_URL):
             raise BadSetting(
                 "REDIS_URL must be a URL such as redis://host:6379/0, rediss:// or redis+unix://"
             )
@@ -337,7 +89,7 @@ class Config:
 
     def _visitors(self, env: Environment) -> None:
         self.PUBLIC_URL = env.origin("PUBLIC_URL", None if self.SECURE else "http://127.0.0.1:8000")
-        self.SHORT_PREFIX = _short_prefix(env.text("SHORT_PREFIX", "s"))
+        self.SHORT_PREFIX = short_prefix(env.text("SHORT_PREFIX", "s"))
         self.ALLOW_PRIVATE_TARGETS = env.flag("ALLOW_PRIVATE_TARGETS", True)
         self.RESTORE_DAYS = env.integer("RESTORE_DAYS", 30, 0, 3650)
 
@@ -347,8 +99,8 @@ class Config:
         self.SPOOL_FSYNC = env.choice("SPOOL_FSYNC", "never", ("never", "interval", "always"))
         self.CLICKS_KEPT_DAYS = env.integer("CLICKS_KEPT_DAYS", 365, 0, 36_500)
         named = env.text("GEOIP_DATABASE", "")
-        self.GEOIP_DATABASE = str(_absolute(named)) if named else ""
-        if named and not _is_mmdb(Path(self.GEOIP_DATABASE)):
+        self.GEOIP_DATABASE = str(absolute(named)) if named else ""
+        if named and not forms.is_mmdb(Path(self.GEOIP_DATABASE)):
             raise BadSetting("GEOIP_DATABASE must be the path of an .mmdb file")
 
     def _web(self, env: Environment) -> None:
@@ -358,7 +110,9 @@ class Config:
         ]
         self.PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", urlsplit(self.PUBLIC_URL).hostname).lower()
         own = [self.PUBLIC_URL, *env.origins("CORS_ORIGINS")]
-        self.PASSKEY_ORIGINS = [origin.lower() for origin in own if _is_below(origin, self.PASSKEY_DOMAIN)]
+        self.PASSKEY_ORIGINS = [
+            origin.lower() for origin in own if forms.is_below(origin, self.PASSKEY_DOMAIN)
+        ]
         if self.PUBLIC_URL.lower() not in self.PASSKEY_ORIGINS:
             raise BadSetting("PASSKEY_DOMAIN must be the host of PUBLIC_URL, or a domain above it")
         self.REQUIRE_PRECONDITIONS = env.flag("REQUIRE_PRECONDITIONS", False)
@@ -367,14 +121,14 @@ class Config:
         if self.FORCE_HTTPS and self.PUBLIC_URL.startswith("http://"):
             raise BadSetting("PUBLIC_URL must be https:// while FORCE_HTTPS is on")
         self.WEB_BIND = env.text("WEB_BIND", "127.0.0.1:8000")
-        if not _is_bind(self.WEB_BIND):
+        if not forms.is_bind(self.WEB_BIND):
             raise BadSetting("WEB_BIND must be host:port, unix:/path or fd://number")
         self.WEB_WORKERS = env.integer("WEB_WORKERS", 1, 1, 256)
         self.WEB_THREADS = env.integer("WEB_THREADS", 8, 1, 256)
         self.LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
         self.METRICS_TOKEN = env.text("METRICS_TOKEN", "")
         self.WORKER_METRICS_BIND = env.text("WORKER_METRICS_BIND", "")
-        if self.WORKER_METRICS_BIND and not _is_address(self.WORKER_METRICS_BIND):
+        if self.WORKER_METRICS_BIND and not forms.is_address(self.WORKER_METRICS_BIND):
             raise BadSetting("WORKER_METRICS_BIND must be host:port")
         self.SUNSET_ENFORCED = env.flag("SUNSET_ENFORCED", False)
         self.SECURITY_CONTACT = env.text("SECURITY_CONTACT", "")
@@ -386,8 +140,6 @@ class Config:
         self.REGISTRATION_DOMAINS = env.domains("REGISTRATION_DOMAINS")
         if self.REGISTRATION == "domains" and not self.REGISTRATION_DOMAINS:
             raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
-        if not all(re.fullmatch(r"[\w.-]+", domain) for domain in self.REGISTRATION_DOMAINS):
-            raise BadSetting("REGISTRATION_DOMAINS must list domains such as example.org")
         self.REQUIRE_SECOND_FACTOR = env.choice("REQUIRE_SECOND_FACTOR", "none", ("none", "admins"))
         self.PASSWORD_RULES = env.choice("PASSWORD_RULES", "length", ("length", "composition"))
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
@@ -396,19 +148,6 @@ class Config:
     def _audit(self, env: Environment) -> None:
         self.AUDIT_KEPT_DAYS = env.integer("AUDIT_KEPT_DAYS", 400, 0, 36_500)
         self.SECURITY_LOG = env.file("SECURITY_LOG")
-
-    def _provider(self, env: Environment, name: str) -> OIDCProvider:
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,31}", name):
-            raise BadSetting("OIDC_PROVIDERS must list names of small letters and digits, such as google")
-        prefix = f"OIDC_{name.upper()}"
-        return OIDCProvider(
-            name,
-            issuer=env.issuer(f"{prefix}_ISSUER", loopback=not self.SECURE),
-            client_id=env.text(f"{prefix}_CLIENT_ID"),
-            client_secret=env.text(f"{prefix}_CLIENT_SECRET"),
-            trust_email=env.flag(f"{prefix}_TRUST_EMAIL", False),
-            domains=tuple(env.domains(f"{prefix}_DOMAINS")),
-        )
 
     def _limits(self, env: Environment) -> None:
         self.RATELIMIT_ENABLED = env.flag("RATELIMIT_ENABLED", not self.TESTING)
@@ -433,9 +172,9 @@ class Config:
 
     def _mail(self, env: Environment) -> None:
         self.SMTP_URL = env.text("SMTP_URL", "")
-        if self.SMTP_URL and not _is_smtp_url(self.SMTP_URL):
+        if self.SMTP_URL and not forms.is_smtp_url(self.SMTP_URL):
             raise BadSetting("SMTP_URL must be a URL such as smtp://user:password@host:587 or smtps://host")
-        self.SMTP_STARTTLS = _wants_starttls(self.SMTP_URL)
+        self.SMTP_STARTTLS = forms.wants_starttls(self.SMTP_URL)
         self.MAIL_FROM = env.text("MAIL_FROM", None if self.SMTP_URL else "Slugline <slugline@localhost>")
         if not re.fullmatch(rf"[\w .'-]+ <{_ADDRESS}>|{_ADDRESS}", self.MAIL_FROM, re.ASCII):
             raise BadSetting("MAIL_FROM must be an address such as Slugline <slugline@example.org>")
@@ -451,7 +190,7 @@ class Config:
             raise BadSetting("ACCOUNT_URL must be https:// while FORCE_HTTPS is on")
 
     def _refuse_twins(self) -> None:
-        known = {(provider.issuer, provider.client_id) for provider in self.OIDC_PROVIDERS.values()}
+        known = {(one.issuer, one.client_id) for one in self.OIDC_PROVIDERS.values()}
         if len(known) < len(self.OIDC_PROVIDERS):
             raise BadSetting("OIDC_PROVIDERS must not list two providers of one issuer and client id")
 
@@ -467,7 +206,7 @@ class Config:
             "REGISTRATION=domains without EMAIL_VERIFICATION: anybody can register an address of these domains.",
         )
         yield (
-            _is_in_clear(self.SMTP_URL),
+            forms.is_in_clear(self.SMTP_URL),
             "SMTP_URL has starttls=off: mails with tokens travel to another machine in clear.",
         )
 
@@ -517,27 +256,3 @@ def load(values: Mapping[str, str] | None = None) -> Config:
         values = {**dotenv, **os.environ}
     name = Environment(values).choice("FLASK_CONFIG", "production", tuple(_CONFIGS))
     return _CONFIGS[name](values)
-
-
-def _absolute(path: str) -> Path:
-    return (ROOT / path).resolve()
-
-
-def _database_url(env: Environment, data_dir: Path) -> str:
-    value = env.text("DATABASE_URL", f"sqlite:///{data_dir / 'slugline.db'}")
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise BadSetting("DATABASE_URL must be a URL such as postgresql://user@host/name") from error
-    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
-        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    if url.drivername != "sqlite" or not url.database or url.database == ":memory:":
-        raise BadSetting("DATABASE_URL must name a PostgreSQL database or a SQLite file")
-    return url.set(database=str(_absolute(url.database))).render_as_string(hide_password=False)
-
-
-def _short_prefix(value: str) -> str:
-    prefix = "" if value == "/" else value.strip("/")
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", prefix) or prefix.lower() in RESERVED_PREFIXES:
-        raise BadSetting("SHORT_PREFIX must be one path segment that no other page has, or / for none")
-    return prefix

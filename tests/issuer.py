@@ -21,7 +21,7 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from config import OIDCProvider
+from settings.providers import OIDCProvider
 from tests.conftest import Caller
 
 CLIENT_ID = "slugline"

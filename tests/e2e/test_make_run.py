@@ -19,6 +19,7 @@ COPIED = (
     "deploy",
     "gunicorn.conf.py",
     "migrations",
+    "settings",
     "wsgi.py",
     "requirements.txt",
 )

@@ -34,7 +34,9 @@ def test_no_import_inside_a_function(path: Path) -> None:
             assert not inner, f"{name_of(path)}:{inner[0].lineno if inner else 0}"
 
 
-@pytest.mark.parametrize("path", [*MODULES, ROOT / "config.py"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [*MODULES, ROOT / "config.py", *(ROOT / "settings").glob("*.py")], ids=name_of
+)
 def test_time_is_asked_of_the_clock_alone(path: Path) -> None:
     asked = {call for call in calls(path) if call.endswith((".now", ".utcnow", ".today", "utcfromtimestamp"))}
     allowed = {"datetime.now"} if path.name == "clock.py" else {"clock.now"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config import CORS_REQUEST_HEADERS, CORS_RESPONSE_HEADERS
+from settings.cors import CORS_REQUEST_HEADERS, CORS_RESPONSE_HEADERS
 from tests.security.browsers import LISTED, OURS, UNLISTED, Browser, house_on_https
 
 ORIGINS = {"listed": LISTED, "unlisted": UNLISTED, "null": "null", "none": None}

@@ -1,4 +1,4 @@
-"""config.py: what is read from the environment, and what Slugline refuses to start with."""
+"""config.py and settings/: what is read from the environment, and what Slugline refuses to start with."""
 
 import shutil
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ import pytest
 
 import config
 from app.clicks.syncing import Policy
-from config import BadSetting, Config, load
+from config import Config, load
+from settings.environment import BadSetting
 from tests.conftest import SECRETS
 
 TESTING = {"FLASK_CONFIG": "testing", **SECRETS}

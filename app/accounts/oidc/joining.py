@@ -16,7 +16,7 @@ from app.accounts.users import EmailTaken, RegistrationClosed
 from app.audit import trail
 from app.errors import Forbidden, ValidationFailed
 from app.extensions import db
-from config import OIDCProvider
+from settings.providers import OIDCProvider
 
 
 class NotVouchedFor(Forbidden):

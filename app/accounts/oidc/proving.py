@@ -16,7 +16,7 @@ from app.accounts.oidc import asking, publishing
 from app.accounts.oidc.flows import Flow
 from app.accounts.oidc.publishing import Metadata
 from app.errors import AppError, BadGateway
-from config import OIDCProvider
+from settings.providers import OIDCProvider
 
 LEEWAY = 60  # seconds by which the provider's clock may differ
 LONGEST_SUBJECT = 255  # OIDC Core §2

@@ -13,7 +13,8 @@ from flask import current_app
 
 from app.accounts.oidc import asking
 from app.errors import AppError, BadGateway, NotFound
-from config import OIDCProvider, is_provider_url
+from settings.forms import is_provider_url
+from settings.providers import OIDCProvider
 
 KEPT = 3600.0  # seconds
 FAILURE_KEPT = 30.0  # seconds

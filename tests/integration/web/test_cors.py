@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from config import CORS_REQUEST_HEADERS, CORS_RESPONSE_HEADERS
+from settings.cors import CORS_REQUEST_HEADERS, CORS_RESPONSE_HEADERS
 from tests.conftest import AppFactory
 from tests.sharing import shared
 

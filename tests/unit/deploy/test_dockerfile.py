@@ -71,7 +71,15 @@ def test_the_build_context_is_a_short_list_of_what_is_wanted():
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
     wanted = {rule[1:] for rule in rules if rule.startswith("!")}
-    assert wanted == {"app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "requirements.txt"}
+    assert wanted == {
+        "app",
+        "migrations",
+        "settings",
+        "config.py",
+        "wsgi.py",
+        "gunicorn.conf.py",
+        "requirements.txt",
+    }
 
 
 def test_all_that_is_copied_is_in_the_build_context(stages):

@@ -12,7 +12,7 @@ from app.accounts.oidc.signing_in import Began
 from app.api.fields import Text, Transport
 from app.api.pagination import Href
 from app.errors import FieldError, ValidationFailed
-from config import OIDCProvider
+from settings.providers import OIDCProvider
 
 VISIBLE = r"[!-~]+"
 # Neither `//` nor `/\`, which browsers take for another host; no `#`, behind which the answer comes.

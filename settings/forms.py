@@ -1,0 +1,93 @@
+"""The forms that values have: whether a text is one, without a word on what to do with it."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_STARTTLS = {"starttls=on": True, "starttls=off": False}
+
+
+def is_provider_url(value: str, *, loopback: bool) -> bool:
+    """Whether it is a plain https URL without user and fragment, or where `loopback` says so one of this machine."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[!-~]*|\?[!-~]*)?", value) or set(value) & {
+        "#",
+        "\\",
+    }:
+        return False
+    try:
+        parts = urlsplit(value)
+        good = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return good and (parts.scheme == "https" or (loopback and parts.hostname in LOOPBACK))
+
+
+def is_origin(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port_is_good = parts.port != 0  # `.port` raises ValueError on one out of range
+    except ValueError:
+        return False
+    plain = re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", value)
+    return bool(plain and parts.hostname and port_is_good)
+
+
+def is_below(origin: str, domain: str) -> bool:
+    """Whether the origin's host is the domain or one below it."""
+    return f".{urlsplit(origin).hostname}".endswith(f".{domain}")
+
+
+def is_redis_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("redis", "rediss", "redis+unix") and parts.port != 0
+    except ValueError:
+        return False
+
+
+def is_smtp_url(value: str) -> bool:
+    """Whether it names a mail server that gets no password in clear."""
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
+    plain = parts.path in ("", "/") and not parts.fragment and parts.query in ("", *_STARTTLS)
+    return whole and plain and not (is_in_clear(value) and parts.username)
+
+
+def is_in_clear(url: str) -> bool:
+    """Whether mail to this server travels to another machine unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "smtp" and not wants_starttls(url) and not is_loopback(parts.hostname)
+
+
+def wants_starttls(url: str) -> bool:
+    """Required but on the way to oneself, and where the URL says otherwise."""
+    parts = urlsplit(url)
+    said = _STARTTLS.get(parts.query)
+    return parts.scheme == "smtp" and (not is_loopback(parts.hostname) if said is None else said)
+
+
+def is_loopback(host: str | None) -> bool:
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]{1,3}){3}", host or ""))
+
+
+def is_bind(value: str) -> bool:
+    """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
+    return is_address(value) or bool(re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
+
+
+def is_address(value: str) -> bool:
+    port = value.rpartition(":")[2]
+    return bool(re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16)
+
+
+def is_mmdb(path: Path) -> bool:
+    """Whether the file ends as MaxMind's format says: a marker within the last 128 KiB."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 128 * 1024))
+        return b"\xab\xcd\xefMaxMind.com" in file.read()
