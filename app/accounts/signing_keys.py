@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from flask import current_app
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, event, select, update
 
 from app import clock, database
 from app.accounts.models import SigningKey
@@ -132,6 +132,8 @@ def make() -> Key:
     db.session.add(SigningKey(kid=key.kid, algorithm=key.algorithm, sealed=sealed, created_at=now))
     trail.record("signing_key.made", key.kid, owner=None, after={"algorithm": key.algorithm})
     db.session.flush()
+    # Once it is committed, too: whoever reads the ring until then, this very call included, reads it without the key.
+    event.listen(db.session(), "after_commit", lambda _session: _forget_ring())
     _forget_ring()
     return key
 

@@ -8,7 +8,7 @@ an access token and answers a bad one 422. No claim tells role, name or e-mail: 
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -39,12 +39,14 @@ class Claims:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a sign-in or a refresh hands out; `expires_in` in seconds."""
+    """What a sign-in or a refresh hands out; `expires_in` in seconds. `session` (its public id) stays here: whoever
+    needs it cannot ask the tokens, since the key that signed them may not be committed yet."""
 
     access_token: str
     refresh_token: str
     expires_in: int
     token_type: str = "Bearer"
+    session: str = field(kw_only=True)
 
 
 def issue(user: str, session: str) -> tuple[TokenPair, str]:
@@ -56,6 +58,7 @@ def issue(user: str, session: str) -> tuple[TokenPair, str]:
         access_token=create_access_token(user, additional_claims=extra),
         refresh_token=refresh,
         expires_in=int(current_app.config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds()),
+        session=session,
     )
     return pair, str(jwt.decode(refresh, options={"verify_signature": False})["jti"])
 

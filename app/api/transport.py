@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from flask import Flask, Response, current_app, g, request
 
-from app.accounts import sessions, tokens
+from app.accounts import sessions
 from app.accounts.tokens import TokenPair
 from app.api import csrf
 from app.errors import AuthRequired, InvalidToken, ValidationFailed
@@ -59,9 +59,8 @@ def renewed(pair: TokenPair, transport: str) -> TokenPair | CookieSession:
     to be this browser's by other means (a redirect with a state). The CSRF token stays: other tabs hold it too."""
     if transport == TOKEN:
         return pair
-    session = tokens.examine(pair.access_token, "access").session
     known = request.cookies.get(name_of("csrf"), "")
-    token = known if csrf.is_genuine(known, session) else csrf.token_for(session)
+    token = known if csrf.is_genuine(known, pair.session) else csrf.token_for(pair.session)
     access, refresh = _sealed(pair.access_token, "access"), _sealed(pair.refresh_token, "refresh")
     g.cookies = dict(zip(COOKIES, (access, refresh, token), strict=True))
     return CookieSession(token, pair.expires_in)

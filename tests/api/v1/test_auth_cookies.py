@@ -200,6 +200,46 @@ def test_one_of_both_cookies_is_enough_to_sign_out(alice: Caller, left: str) -> 
     assert browser(alice).post("/auth/logout", headers={"X-CSRF-Token": token}).status_code == 204
 
 
+def account_of(app: Flask) -> Caller:
+    """Somebody who has registered and never signed in: no token was signed here yet."""
+    caller = Caller(app.test_client(), email="ada@example.org")
+    account = {"email": caller.email, "password": PASSWORD}
+    assert caller.post("/auth/register", json=account).status_code == 201
+    return caller
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "RS256"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_first_sign_in_of_an_installation_may_be_by_cookie(app: Flask, algorithm: str) -> None:
+    """The key that signs is made in the transaction of the sign-in: nobody can read it before that is committed."""
+    page = account_of(app)
+    app.config["JWT_ALGORITHM"] = algorithm
+    sign_in(page)
+    assert page.get("/users/me").status_code == 200
+
+
+@pytest.mark.parametrize(("before", "after"), [("HS256", "EdDSA"), ("EdDSA", "HS256")])
+def test_cookies_go_on_where_a_new_key_is_due(app: Flask, before: str, after: str) -> None:
+    page = account_of(app)
+    app.config["JWT_ALGORITHM"] = before
+    headers = {"X-CSRF-Token": sign_in(page)}
+    app.config["JWT_ALGORITHM"] = after
+    assert page.post("/auth/refresh", headers=headers).status_code == 200
+    assert page.patch("/users/me", json={}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("after", ["HS256", "EdDSA"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sign_in_over_the_cookies_of_a_lost_key_is_good_at_once(app: Flask, after: str) -> None:
+    """The old cookies are looked at between the making of the key and the commit."""
+    page = account_of(app)
+    app.config["JWT_ALGORITHM"] = "EdDSA"
+    sign_in(page)
+    app.config |= {"JWT_SECRET_KEY": "u7Tz!another one of thirty-two and more", "JWT_ALGORITHM": after}
+    sign_in(page)
+    assert page.get("/users/me").status_code == 200
+
+
 @pytest.mark.asvs("7.2.4")
 def test_new_sign_in_ends_the_session_whose_cookies_it_replaces(alice: Caller) -> None:
     """No session outlives the sign-in that was made in its place, and none that somebody planted is taken on."""
