@@ -141,6 +141,7 @@ class Config:
         if self.REGISTRATION == "domains" and not self.REGISTRATION_DOMAINS:
             raise BadSetting("REGISTRATION_DOMAINS must list a domain while REGISTRATION is domains")
         self.REQUIRE_SECOND_FACTOR = env.choice("REQUIRE_SECOND_FACTOR", "none", ("none", "admins"))
+        self.SESSION_DAYS = env.integer("SESSION_DAYS", 90, 1, 3650)
         self.PASSWORD_RULES = env.choice("PASSWORD_RULES", "length", ("length", "composition"))
         fewest = 1 if self.TESTING else MINIMUM_ROUNDS
         self.PASSWORD_ROUNDS = env.integer("PASSWORD_ROUNDS", max(fewest, 1000), fewest, 10_000_000)

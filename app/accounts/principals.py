@@ -25,6 +25,12 @@ SCOPES = (
 """What an API key may be allowed to do."""
 
 
+class SessionEnded(InvalidToken):
+    """401 INVALID_TOKEN for a token that is ours, of a session that is over: nothing makes it good again."""
+
+    message = "The session has ended."
+
+
 @dataclass(frozen=True)
 class Principal:
     """A verified caller: internal ids for queries, public ones for logs and answers.
@@ -75,7 +81,7 @@ class SignedIn(Principal):
 
 
 def authenticate(token: str) -> SignedIn:
-    """Return whom an access token speaks for. Raises AuthRequired (expired) or InvalidToken.
+    """Return whom an access token speaks for. Raises AuthRequired (expired), InvalidToken or SessionEnded.
 
     Reads through a short connection of its own: no write transaction is open while a view thinks.
     """
@@ -96,7 +102,7 @@ def authenticate(token: str) -> SignedIn:
     with database.reading() as connection:
         row = connection.execute(query).first()
     if row is None:
-        raise InvalidToken("The session has ended.")
+        raise SessionEnded()
     user_id, user, role, session, session_id, proven, two_factors = row
     withheld = second_factor.is_needed(role) and not two_factors
     counted = "user" if withheld else role

@@ -4,7 +4,7 @@ Each refresh token is good once. One that comes back a second time betrays a thi
 the whole family (RFC 9700 §4.14.2).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 from prometheus_client import Counter
@@ -14,10 +14,10 @@ from app import clock, database
 from app.accounts import devices, notices, tokens
 from app.accounts.devices import Device
 from app.accounts.models import Session, User
-from app.accounts.principals import SignedIn, authenticate
+from app.accounts.principals import SessionEnded, SignedIn, authenticate
 from app.accounts.tokens import TokenPair
 from app.audit import trail
-from app.errors import AppError, InvalidToken, NotFound
+from app.errors import AppError, NotFound
 from app.extensions import db
 from app.ids import opaque_id
 from app.keyset import Key, Listing
@@ -60,7 +60,7 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
             ip_prefix=device.network,
             created_at=now,
             last_used_at=now,
-            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
+            expires_at=_expiry(now, now),
             two_factors=method in TWO_FACTORS,
         )
     )
@@ -83,12 +83,13 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
 def refresh(token: str, device: Device) -> TokenPair:
     """Exchange a refresh token for a new pair; the old one is dead.
 
-    Raises TokenReused (and ends the family) for one that was exchanged before, AuthRequired or InvalidToken for
-    one that is expired, malformed, or of an ended session.
+    Raises TokenReused (and ends the family) for one that was exchanged before, AuthRequired, InvalidToken or
+    SessionEnded for one that is expired, malformed, or of a session that has ended or is older than SESSION_DAYS.
     """
     claims = tokens.examine(token, "refresh")
     pair, jti = tokens.issue(claims.user, claims.session)
     now = clock.now()
+    began = db.session.scalar(select(Session.created_at).where(Session.public_id == claims.session)) or now
     active = select(User.id).where(User.public_id == claims.user, User.status == "active").scalar_subquery()
     rotation = (
         update(Session)
@@ -96,12 +97,13 @@ def refresh(token: str, device: Device) -> TokenPair:
             Session.public_id == claims.session,
             Session.refresh_jti == claims.jti,
             Session.ended_at.is_(None),
+            Session.created_at > now - _life(),
             Session.user_id == active,
         )
         .values(
             refresh_jti=jti,
             last_used_at=now,
-            expires_at=now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"],
+            expires_at=_expiry(began, now),
             user_agent=device.name,
             ip_prefix=device.network,
         )
@@ -112,10 +114,21 @@ def refresh(token: str, device: Device) -> TokenPair:
     return pair
 
 
+def _life() -> timedelta:
+    """How long a session lasts at most, however often it is refreshed (ASVS 5.0 7.3.2)."""
+    return timedelta(days=current_app.config["SESSION_DAYS"])
+
+
+def _expiry(began: datetime, now: datetime) -> datetime:
+    """Until when a session that was used now goes on by itself."""
+    until: datetime = min(now + current_app.config["JWT_REFRESH_TOKEN_EXPIRES"], began + _life())
+    return until
+
+
 def _refuse_rotation(claims: tokens.Claims) -> None:
     known = db.session.scalar(select(Session.refresh_jti).where(Session.public_id == claims.session))
     if known is None or known == claims.jti:
-        raise InvalidToken("The session has ended.")
+        raise SessionEnded()
     _end(Session.public_id == claims.session)
     trail.record("session.token_reused", claims.session, owner=claims.user, failed=True)
     raise TokenReused()
@@ -127,7 +140,7 @@ def sign_out(token: str) -> None:
     if claims.type == "access":
         authenticate(token)
     if not _end(Session.public_id == claims.session, actor=claims.user):
-        raise InvalidToken("The session has ended.")
+        raise SessionEnded()
 
 
 def live(user_id: int) -> Listing[Session]:

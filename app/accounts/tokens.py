@@ -16,12 +16,14 @@ import jwt
 from flask import current_app
 from flask_jwt_extended import create_access_token, create_refresh_token
 
+from app import clock
 from app.accounts import signing_keys
 from app.accounts.signing_keys import Key
 from app.errors import AuthRequired, InvalidToken
 from app.extensions import jwt as manager
 
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "type", "iat", "nbf", "exp"]
+_LEEWAY = 5  # seconds that the clock of the machine that made a token may be ahead of this one's
 _LONGEST_HEADER = 1024  # characters
 _signer: ContextVar[Key] = ContextVar("signer")
 """Flask-JWT-Extended asks for the key apart from the header that names it."""
@@ -77,7 +79,8 @@ def examine(token: str, *types: str) -> Claims:
             algorithms=[key.algorithm],
             issuer=config["JWT_ENCODE_ISSUER"],
             audience=config["JWT_ENCODE_AUDIENCE"],
-            options={"require": _REQUIRED, "strict_aud": True},
+            # PyJWT has one leeway for all times, and a token must not live longer for it: `_has_begun`.
+            options={"require": _REQUIRED, "strict_aud": True, "verify_iat": False, "verify_nbf": False},
         )
     except jwt.ExpiredSignatureError:
         raise AuthRequired("The token has expired.", reason="expired") from None
@@ -86,9 +89,14 @@ def examine(token: str, *types: str) -> Claims:
     texts = [claims[name] for name in ("sub", "sid", "jti", "type")]
     if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in texts):
         raise InvalidToken()
-    if claims["type"] not in types:
+    if claims["type"] not in types or not _has_begun(claims):
         raise InvalidToken()
     return Claims(*texts)
+
+
+def _has_begun(claims: dict[str, Any]) -> bool:
+    latest = clock.now().timestamp() + _LEEWAY
+    return all(isinstance(claims[name], int) and claims[name] <= latest for name in ("iat", "nbf"))
 
 
 def _key_of(token: str) -> Key:

@@ -14,15 +14,23 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from flask import Flask, Response, current_app, g, request
 
 from app.accounts import sessions
+from app.accounts.principals import SessionEnded
+from app.accounts.sessions import TokenReused
 from app.accounts.tokens import TokenPair
 from app.api import csrf
-from app.errors import AuthRequired, InvalidToken, ValidationFailed
+from app.errors import AppError, AuthRequired, InvalidToken, ValidationFailed
+from app.web import errors
 
 KEY_HEADER = "X-API-Key"
 TOKEN, COOKIE = TRANSPORTS = ("token", "cookie")
 COOKIES = ("access", "refresh", "csrf")
 PREFIX = "__Host-"  # this very host's alone, from HTTPS, for every path: no other host of the site can set it
-_DEAD = ("INVALID_TOKEN", "TOKEN_REUSED")
+
+
+class ForeignCookie(InvalidToken):
+    """401 INVALID_TOKEN: SECRET_KEY does not open it, so it was not made here, or under another one."""
+
+    message = "The cookie is not valid here."
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class CookieSession:
 
 def init_app(app: Flask) -> None:
     app.after_request(_send)
+    for hopeless in (SessionEnded, TokenReused, ForeignCookie):
+        app.register_error_handler(hopeless, _refuse_for_good)
 
 
 def name_of(cookie: str) -> str:
@@ -76,7 +86,7 @@ def brought(*types: str) -> str | None:
     """The token of the first of `types` ("access", "refresh") that a cookie holds, None where no cookie does.
 
     Raises ValidationFailed for a second credential beside it (RFC 6750 §2) or one cookie that comes twice,
-    CSRFFailed for a foreign page, InvalidToken for a cookie that was not made here.
+    CSRFFailed for a foreign page, ForeignCookie for a cookie that was not made here.
     """
     found = {kind: request.cookies.getlist(name_of(kind)) for kind in (*types, "csrf")}
     kind = next((kind for kind in types if found[kind]), None)
@@ -102,11 +112,11 @@ def _end_previous() -> None:
 
 
 def _send(response: Response) -> Response:
-    """Set the cookies that were handed out, and delete those that are good for nothing any more."""
+    """Set the cookies that were handed out, and delete those that are good for nothing any more: not for every 401,
+    since a clock that is behind or a key that is not known here yet would sign people out."""
     cookies = g.get("cookies", {})
-    is_dead = g.get("by_cookie", False) and response.headers.get("X-Error-Code") in _DEAD
     if response.status_code >= 400:
-        cookies = None if is_dead else {}
+        cookies = None if g.get("by_cookie", False) and g.get("is_over", False) else {}
     lifetime = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
     for cookie in COOKIES if cookies != {} else ():
         response.set_cookie(
@@ -120,6 +130,11 @@ def _send(response: Response) -> Response:
     return response
 
 
+def _refuse_for_good(error: AppError) -> Response:
+    g.is_over = True
+    return errors.render(error)
+
+
 def _is_secure() -> bool:
     """One answer for the whole installation: a request in clear must not choose the plainer names."""
     return bool(current_app.config["PUBLIC_URL"].startswith("https://"))
@@ -130,12 +145,12 @@ def _sealed(token: str, kind: str) -> str:
 
 
 def _unsealed(value: str, kind: str) -> str:
-    """The token in a cookie of this kind. Raises InvalidToken."""
+    """The token in a cookie of this kind. Raises ForeignCookie."""
     try:
         sealed = urlsafe_b64decode(value.encode("ascii") + b"=" * (-len(value) % 4))
         return _cipher().decrypt(sealed, [kind.encode()]).decode()
     except (ValueError, InvalidTag):  # ValueError: no ASCII, no base64, too short to hold anything
-        raise InvalidToken("The cookie is not valid here.") from None
+        raise ForeignCookie() from None
 
 
 def _cipher() -> AESSIV:

@@ -271,6 +271,44 @@ def test_dead_cookie_is_cleared_and_a_refused_change_is_not(alice: Caller) -> No
     assert values(alice) == {}
 
 
+def test_clock_that_is_behind_signs_nobody_out(alice: Caller) -> None:
+    """Some seconds are let pass, also as a bearer; more are a 401 that takes no cookie away."""
+    sign_in(alice)
+    page = browser(alice)
+    now = clock.now().timestamp()
+    with time_machine.travel(now - 3):
+        assert page.get("/users/me").status_code == alice_without_cookies(alice).get("/users/me").status_code
+        assert page.get("/users/me").status_code == 200
+    with time_machine.travel(now - 60):
+        assert code_of(page.get("/users/me")) == "INVALID_TOKEN"
+    assert set(values(alice)) == set(NAMES)
+    assert page.get("/users/me").status_code == 200
+
+
+def test_leeway_lengthens_no_life(alice: Caller) -> None:
+    with time_machine.travel(clock.now().timestamp() + 901):
+        assert alice.get("/users/me").json["error"]["reason"] == "expired"
+
+
+def test_key_that_is_not_known_here_deletes_no_cookies(app: Flask, alice: Caller) -> None:
+    """Another machine has made it, or the ring could not be read: the next call may find it."""
+    sign_in(alice)
+    secret = app.config["JWT_SECRET_KEY"]
+    app.config["JWT_SECRET_KEY"] = "u7Tz!another one of thirty-two and more"
+    app.extensions.pop("signing_keys", None)
+    assert code_of(browser(alice).get("/users/me")) == "INVALID_TOKEN"
+    app.config["JWT_SECRET_KEY"] = secret
+    app.extensions.pop("signing_keys", None)
+    assert browser(alice).get("/users/me").status_code == 200
+
+
+def test_cookie_that_no_key_opens_is_deleted(alice: Caller) -> None:
+    """No script could, and it would keep bearer tokens from being used beside it."""
+    alice.client.set_cookie("slugline_access", "sealed by another SECRET_KEY")
+    assert code_of(browser(alice).get("/users/me")) == "INVALID_TOKEN"
+    assert values(alice) == {}
+
+
 # What reaches us in `Cookie` when another host of the site, or a script on this one, sets cookies too.
 PLANTED: dict[str, Callable[[dict[str, str]], str]] = {
     "in front": lambda own: f"slugline_access=x; slugline_access={own['access']}",

@@ -1,6 +1,7 @@
 """POST /auth/refresh."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from threading import Barrier
 
 import pytest
@@ -80,3 +81,22 @@ def test_refresh_token_lives_for_seven_days(alice: Caller) -> None:
     with time_machine.travel(clock.now().timestamp() + 14 * 86_400):
         status, body = refresh(alice, pair["refresh_token"])
     assert (status, body["error"]["code"], body["error"]["reason"]) == (401, "AUTH_REQUIRED", "expired")
+
+
+@pytest.mark.asvs("7.3.2")
+def test_session_ends_however_often_it_is_refreshed(app: Flask, alice: Caller) -> None:
+    app.config["SESSION_DAYS"] = 10
+    began = clock.now().timestamp()
+    with time_machine.travel(began + 6 * 86_400):
+        status, pair = refresh(alice, alice.refresh_token)
+        assert status == 200
+        alice.token = pair["access_token"]
+        [session] = alice.get("/auth/sessions").json["items"]
+        assert datetime.fromisoformat(session["expires_at"]).timestamp() == pytest.approx(
+            began + 10 * 86_400, abs=60
+        )
+    with time_machine.travel(began + 10 * 86_400 + 60):
+        status, body = refresh(alice, pair["refresh_token"])
+        assert (status, body["error"]["code"]) == (401, "INVALID_TOKEN")
+        app.config["SESSION_DAYS"] = 90
+        assert refresh(alice, pair["refresh_token"])[0] == 200
