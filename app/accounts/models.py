@@ -33,7 +33,8 @@ class User(Base):
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     email: Mapped[str | None] = mapped_column(String(254))
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
-    """The address case-folded, so that Ada@x.org and ada@x.org are one account."""
+    """What two spellings of an address have in common (`app.accounts.users.email_key`), so that Ada@x.org and
+    ada@x.org are one account."""
     name: Mapped[str | None] = mapped_column(String(100))
     password_hash: Mapped[str | None] = mapped_column(Text)
     """None where somebody signs in by a provider alone."""

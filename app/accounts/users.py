@@ -173,10 +173,13 @@ def domain_of(address: str) -> str:
 
 
 def email_key(email: str) -> str:
-    """What makes two spellings of an address the same account: its normal form, case-folded."""
+    """What makes two spellings of an address the same account: its domain as registries and DNS have it (the A-label
+    of IDNA 2008), the part before it in small letters. Never case-folded: straße.de and strasse.de are two owners'.
+    """
     with suppress(EmailNotValidError):
-        email = validate_email(email.strip(), check_deliverability=False).normalized
-    return email.strip().casefold()
+        address = validate_email(email.strip(), check_deliverability=False)
+        return f"{address.local_part.lower()}@{address.ascii_domain.lower()}"
+    return email.strip().lower()
 
 
 def checked_email(email: str) -> str:
@@ -185,6 +188,6 @@ def checked_email(email: str) -> str:
         address = validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise ValidationFailed.of([FieldError("email", str(error))]) from None
-    if len(email_key(address)) > LONGEST_EMAIL:  # case folding may make three characters of one
+    if len(email_key(address)) > LONGEST_EMAIL:  # an A-label is longer, and small letters may be
         raise ValidationFailed.of([FieldError("email", "The email address is too long.")])
     return address

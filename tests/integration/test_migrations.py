@@ -139,6 +139,34 @@ def _first_clicks(engine: str) -> list[str]:
 
 
 @both_engines
+def test_addresses_are_keyed_anew_and_back(make_app: AppFactory) -> None:
+    app = make_app()
+    keys = text("SELECT email_key FROM users WHERE email IS NOT NULL ORDER BY id")
+    user = (
+        "INSERT INTO users (id, public_id, role, status, email, email_key, created_at, updated_at, version) "
+    )
+    rest = f"'{_NOON}', '{_NOON}', 1)"
+    with app.app_context():
+        flask_migrate.upgrade(revision="0016")
+        with database.writing() as connection:
+            for number, email in enumerate(("Ada@example.org", "Ceo@straße.de", "a@bücher.example"), 1):
+                who = f"VALUES ({number}, 'usr_{number}', 'user', 'active', '{email}', '{email.casefold()}', "
+                connection.exec_driver_sql(user + who + rest)
+            connection.exec_driver_sql(user + "VALUES (8, 'usr_8', 'user', 'closed', NULL, NULL, " + rest)
+        flask_migrate.upgrade()
+        with database.writing() as connection:
+            new = ["ada@example.org", "ceo@xn--strae-oqa.de", "a@xn--bcher-kva.example"]
+            assert connection.scalars(keys).all() == new
+            other = "VALUES (9, 'usr_9', 'user', 'active', 'ceo@strasse.de', 'ceo@strasse.de', "
+            connection.exec_driver_sql(user + other + rest)
+        flask_migrate.downgrade(revision="0016")
+        with database.reading() as connection:
+            # The place of the old key is taken by now.
+            assert connection.scalars(keys).all() == [new[0], new[1], "a@bücher.example", "ceo@strasse.de"]
+        flask_migrate.upgrade()
+
+
+@both_engines
 def test_default_domain_is_a_row_and_the_only_one_without_a_host(make_app: AppFactory) -> None:
     app = make_app()
     with app.app_context():

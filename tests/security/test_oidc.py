@@ -24,8 +24,10 @@ from werkzeug.test import TestResponse
 from app import database
 from app.accounts.models import Identity, Session, SignInFlow, User
 from app.accounts.oidc import asking
+from app.accounts.users import email_key
 from app.audit.models import AuditEvent
 from tests.conftest import Caller, sign_up
+from tests.factors import with_totp
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, Signed, answer, issuing, lend, made_key, parameters
 from tests.making import let_pass
 from tests.sharing import shared
@@ -403,6 +405,43 @@ def test_proven_address_of_a_trusted_provider_opens_its_account(
     as_somebody(issuer, email=owner.email)
     browser.token = signed_in(browser, issuer).json["access_token"]
     assert browser.get("/users/me").json["id"] == owner.id
+
+
+def test_domain_that_only_folds_to_anothers_is_another(house: Flask, browser: Caller, issuer: Issuer) -> None:
+    """Who has straße.de is not who has strasse.de."""
+    owner = registered(house, proven=True)
+    _set(house, owner, email="ceo@strasse.de", email_key=email_key("ceo@strasse.de"))
+    as_somebody(issuer, email="ceo@straße.de")
+    browser.token = signed_in(browser, issuer).json["access_token"]
+    assert browser.get("/users/me").json["email"] == "ceo@straße.de"
+
+
+def test_account_whose_key_is_another_addresss_is_not_opened(
+    house: Flask, browser: Caller, issuer: Issuer
+) -> None:
+    owner = registered(house, proven=True)
+    _set(house, owner, email="boss@straße.de", email_key="boss@strasse.de")
+    as_somebody(issuer, email="boss@strasse.de")
+    assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
+
+
+def test_account_with_one_time_codes_is_not_opened_by_its_address(
+    house: Flask, browser: Caller, issuer: Issuer
+) -> None:
+    """Whoever reads the mail, or has the account at the provider, would get past the code. Who links opens it."""
+    owner = registered(house, proven=True)
+    with_totp(owner)
+    as_somebody(issuer, email=owner.email)
+    before = rows(house, Identity)
+    assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
+    assert rows(house, Identity) == before
+    assert owner.post(COMPLETE_LINK, json=back(issuer, begun(owner, LINK))).status_code == 200
+    assert signed_in(browser, issuer).status_code == 200
+
+
+def _set(house: Flask, caller: Caller, **values: Any) -> None:
+    with house.app_context(), database.writing() as connection:
+        connection.execute(update(User).where(User.public_id == caller.id).values(**values))
 
 
 def test_address_outside_the_providers_domains_is_not_believed(

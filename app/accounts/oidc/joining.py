@@ -2,13 +2,14 @@
 
 An e-mail address opens an existing account only where both sides have it proven: the provider is trusted with
 addresses and calls it verified, and the account's own was shown to be its owner's. Else whoever registers an
-address first, on either side, would have the other's account (OWASP Authentication Cheat Sheet; ADR 17).
+address first, on either side, would have the other's account (OWASP Authentication Cheat Sheet; ADR 17). Where the
+account asks for a second factor an address opens nothing: its owner signs in, and links the provider.
 """
 
 from sqlalchemy import select
 
 from app import clock
-from app.accounts import users
+from app.accounts import second_factor, users
 from app.accounts.models import User
 from app.accounts.oidc import identities
 from app.accounts.oidc.proving import NotProven, Person
@@ -65,10 +66,15 @@ def _vouched(person: Person, provider: OIDCProvider) -> str:
 
 
 def _of_address(address: str, provider: OIDCProvider) -> User | None:
-    """The user of this address. Raises EmailTaken where either side has not proven that it is his."""
-    query = select(User).where(User.email_key == users.email_key(address)).with_for_update()
-    user = db.session.scalar(query)
-    if user and not (provider.trust_email and users.is_proven(user)):
+    """The user of this address. Raises EmailTaken where either side has not proven that it is his, and where a second
+    factor is asked of who signs in: an address is one."""
+    key = users.email_key(address)
+    user = db.session.scalar(select(User).where(User.email_key == key).with_for_update())
+    if user is None:
+        return None
+    # What is stored is compared itself: the key of a row may be as an older release made it.
+    is_his = provider.trust_email and users.is_proven(user) and users.email_key(user.email or "") == key
+    if not is_his or second_factor.guards(user):
         raise EmailTaken("There is an account with this address; sign in to it, then link the provider.")
     return user
 
