@@ -20,6 +20,7 @@ from app.accounts import guesses, letters, notices, one_time, passwords, users
 from app.accounts.devices import Device
 from app.accounts.guesses import Guessed
 from app.accounts.models import Petition, User
+from app.accounts.oidc import identities
 from app.accounts.one_time import EMAIL, LIFE, RESET, VERIFY
 from app.audit import circumstances, trail
 from app.audit.circumstances import Circumstances
@@ -48,6 +49,14 @@ def register(email: str, password: str, name: str | None, device: Device) -> Non
 def verify(email: str, device: Device) -> None:
     """Ask for (another) link that verifies the address. Raises ValidationFailed, RateLimited or MailOff."""
     _ask("verify", email, device)
+
+
+def verify_new(address: str, device: Device) -> None:
+    """Ask for the link for an account that is made in the caller's transaction. Where too many mails were asked for
+    none is sent: its owner may ask for one later."""
+    within = db.session.connection()
+    if all(guesses.has_room(counted, within) for counted in _counted("verify", address, device)):
+        _write("verify", email=address)
 
 
 def reset(email: str, device: Device) -> None:
@@ -101,8 +110,12 @@ def _ask(kind: str, email: str, device: Device, **more: str) -> None:
 
 def _count(kind: str, address: str, device: Device) -> None:
     """Raises RateLimited; the same for an address that nobody has."""
+    guesses.count(_counted(kind, address, device))
+
+
+def _counted(kind: str, address: str, device: Device) -> list[Guessed]:
     by_address = Guessed("MAILS_ADDRESS", (kind, users.email_key(address)))
-    guesses.count([by_address, Guessed("MAILS_IP", (addresses.counted(device.address),))])
+    return [by_address, Guessed("MAILS_IP", (addresses.counted(device.address),))]
 
 
 def _write(kind: str, **asked: str | None) -> None:
@@ -124,8 +137,9 @@ def _register(email: str, name: str | None, password_hash: str) -> None:
         user = users.add(email, password_hash, name, awaits_verification=True)
         _send(user, VERIFY, letters.verify)
     elif user.awaits_verification:
-        # One of the two may be a stranger who waits for the other to verify it: neither password counts.
+        # One of the two may be a stranger who waits for the other to verify it: neither's way in counts.
         user.password_hash = None
+        identities.forget(user.id)
         one_time.end(user.id, VERIFY)
         _send(user, RESET, letters.registered_again)
     else:
@@ -135,7 +149,7 @@ def _register(email: str, name: str | None, password_hash: str) -> None:
 def _verify(email: str) -> None:
     user = _active(email)
     if user and user.email_verified_at is None:
-        if user.awaits_verification and user.password_hash is None:
+        if user.awaits_verification and user.password_hash is None and not identities.has_any(user.id):
             _send(user, RESET, letters.registered_again)
         else:
             _send(user, VERIFY, letters.verify if user.awaits_verification else letters.verify_known)

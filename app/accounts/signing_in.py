@@ -28,7 +28,7 @@ class InvalidCredentials(AppError):
 
 
 class EmailUnverified(AppError):
-    """403, told to nobody but who knows the password. Keeps what was counted and recorded."""
+    """403, told to nobody but who has proven who he is. Keeps what was counted, recorded and made."""
 
     status, code = 403, "EMAIL_UNVERIFIED"
     message = "Open the link that was sent to your e-mail address first."
@@ -54,12 +54,17 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
     guesses.give_back(counted, db.session.connection())
     if asks and not otp:  # who brings no code has guessed at none
         raise refused(user.public_id, "otp", OtpRequired())
+    require_verified(user)
+    return sessions.begin(user, device, method)
+
+
+def require_verified(user: User) -> None:
+    """Raise EmailUnverified where the account waits for its address to be verified, whatever the proof."""
     if not current_app.config["EMAIL_VERIFICATION"]:
         user.awaits_verification = False  # it is in use from here on
     if user.awaits_verification:
         trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
         raise EmailUnverified()
-    return sessions.begin(user, device, method)
 
 
 def _proven(key: str, password: str, *, once_more: bool = True) -> User:

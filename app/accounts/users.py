@@ -52,10 +52,14 @@ def admitted(email: str) -> str:
 
 def check_registration(address: str) -> None:
     """Raise RegistrationClosed where `REGISTRATION` has no room for this address."""
-    mode = current_app.config["REGISTRATION"]
-    if mode == "closed" or (
-        mode == "domains" and domain_of(address) not in current_app.config["REGISTRATION_DOMAINS"]
-    ):
+    if current_app.config["REGISTRATION"] == "closed":
+        raise RegistrationClosed()
+    check_domain(address)
+
+
+def check_domain(address: str) -> None:
+    """Raise RegistrationClosed for an address of a domain that no account here may be of."""
+    if is_bounded() and domain_of(address) not in current_app.config["REGISTRATION_DOMAINS"]:
         raise RegistrationClosed()
 
 

@@ -26,9 +26,10 @@ from app.accounts.models import Identity, Session, SignInFlow, User
 from app.accounts.oidc import asking
 from app.accounts.users import email_key
 from app.audit.models import AuditEvent
-from tests.conftest import Caller, sign_up
+from tests.conftest import PASSWORD, Caller, sign_up
 from tests.factors import with_totp
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, Signed, answer, issuing, lend, made_key, parameters
+from tests.mailbox import asked, mails, token_of
 from tests.making import let_pass
 from tests.sharing import shared
 
@@ -442,6 +443,45 @@ def test_account_with_one_time_codes_is_not_opened_by_its_address(
 def _set(house: Flask, caller: Caller, **values: Any) -> None:
     with house.app_context(), database.writing() as connection:
         connection.execute(update(User).where(User.public_id == caller.id).values(**values))
+
+
+def test_untrusted_provider_does_not_get_round_verification(
+    house: Flask, browser: Caller, issuer: Issuer
+) -> None:
+    """What it says of an address lets nobody in before the mail sent there was read."""
+    lend(house, issuer, trust_email=False)
+    as_somebody(issuer)
+    email = issuer.claims["email"]
+    house.config["EMAIL_VERIFICATION"] = True
+    try:
+        for _ in range(2):
+            assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
+        [mail] = mails(house, email)  # for the account, not for each try
+        assert browser.post("/auth/verify", json={"token": token_of(mail)}).status_code == 204
+        assert signed_in(browser, issuer).status_code == 200
+    finally:
+        house.config["EMAIL_VERIFICATION"] = False
+
+
+def test_of_a_strangers_identity_nothing_is_left_when_the_reader_registers(
+    house: Flask, browser: Caller, issuer: Issuer
+) -> None:
+    """Else the stranger would wait for the other to verify the address, and have the account with him."""
+    lend(house, issuer, trust_email=False)
+    as_somebody(issuer)
+    email = issuer.claims["email"]
+    house.config["EMAIL_VERIFICATION"] = True
+    try:
+        assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
+        strangers = token_of(mails(house, email)[-1])
+        asked(browser, "/auth/register", email=email, password=PASSWORD)
+        readers = token_of(mails(house, email)[-1])
+        assert browser.post("/auth/verify", json={"token": strangers}).status_code == 403
+        new = {"token": readers, "password": "another good long secret"}
+        assert browser.post("/auth/password/reset", json=new).status_code == 204
+        assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
+    finally:
+        house.config["EMAIL_VERIFICATION"] = False
 
 
 def test_address_outside_the_providers_domains_is_not_believed(

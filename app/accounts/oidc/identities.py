@@ -1,6 +1,6 @@
 """Identities: who a user is at the providers. An issuer's subject is one user's alone."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock
@@ -62,6 +62,10 @@ def linked(user_id: int) -> Listing[Identity]:
         Key(Identity.id.expression, descending=True),
     )
     return Listing(Identity, [Identity.user_id == user_id], order)
+
+
+def has_any(user_id: int) -> bool:
+    return bool(db.session.scalar(select(exists().where(Identity.user_id == user_id))))
 
 
 def remove(principal: SignedIn, public_id: str) -> None:

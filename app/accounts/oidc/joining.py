@@ -6,10 +6,12 @@ address first, on either side, would have the other's account (OWASP Authenticat
 account asks for a second factor an address opens nothing: its owner signs in, and links the provider.
 """
 
+from flask import current_app
 from sqlalchemy import select
 
 from app import clock
-from app.accounts import second_factor, users
+from app.accounts import petitions, second_factor, users
+from app.accounts.devices import Device
 from app.accounts.models import User
 from app.accounts.oidc import identities
 from app.accounts.oidc.proving import NotProven, Person
@@ -26,8 +28,9 @@ class NotVouchedFor(Forbidden):
     message = "The provider does not vouch for an e-mail address of yours."
 
 
-def user_of(person: Person, provider: OIDCProvider) -> User:
-    """The user whom the person is, locked.
+def user_of(person: Person, provider: OIDCProvider, device: Device) -> User:
+    """The user whom the person is, locked. Who is new has his address verified by a mail, where that is asked for and
+    the provider is not trusted to have done it.
 
     Raises NotProven for one who is disabled, NotVouchedFor, EmailTaken where the address is another account's, or
     RegistrationClosed.
@@ -39,7 +42,7 @@ def user_of(person: Person, provider: OIDCProvider) -> User:
         return user
     address = _vouched(person, provider)
     known = _of_address(address, provider)
-    user = known or _new(address, person, provider)
+    user = known or _new(address, person, provider, device)
     identities.link(_active(user), person, provider.name, signs_up=known is None)
     return user
 
@@ -79,10 +82,15 @@ def _of_address(address: str, provider: OIDCProvider) -> User | None:
     return user
 
 
-def _new(address: str, person: Person, provider: OIDCProvider) -> User:
+def _new(address: str, person: Person, provider: OIDCProvider, device: Device) -> User:
     """Sign up, without a password. Raises RegistrationClosed, EmailTaken."""
     users.check_registration(address)
     if not provider.trust_email and (users.is_bounded() or provider.domains):
         raise RegistrationClosed()  # anybody could claim an address of those domains there
-    verified_at = clock.now() if provider.trust_email else None
-    return users.add(address, None, person.name, verified_at=verified_at)
+    if provider.trust_email:
+        return users.add(address, None, person.name, verified_at=clock.now())
+    awaits = current_app.config["EMAIL_VERIFICATION"]
+    user = users.add(address, None, person.name, awaits_verification=awaits)
+    if awaits:
+        petitions.verify_new(address, device)
+    return user

@@ -14,6 +14,7 @@ from app.accounts.oidc.flows import Flow, ForeignFlow
 from app.accounts.oidc.proving import Answer, NotProven
 from app.accounts.principals import SignedIn
 from app.accounts.reauthentication import require_recent
+from app.accounts.signing_in import require_verified
 from app.accounts.tokens import TokenPair
 from app.audit import trail
 from app.extensions import db
@@ -52,15 +53,17 @@ def complete(name: str, returned: Returned, device: Device) -> TokenPair:
     """Begin a session of the user whom the person at the provider is, or who signs up with that.
 
     Raises RateLimited before anything is looked at; NotFound, ForeignFlow, NotProven (for a disabled user, too),
-    BadGateway, GatewayTimeout; NotVouchedFor, EmailTaken, RegistrationClosed.
+    BadGateway, GatewayTimeout; NotVouchedFor, EmailTaken, RegistrationClosed; EmailUnverified, the account made,
+    where its address is to be verified first.
     """
     provider = publishing.named(name)
     counted = guesses.count([Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))])
     with _recorded("session.refused"):
         flows.redeem(name, returned.flow)
         person = proving.person(provider, returned.answer, returned.flow, returned.redirect_uri)
-    user = joining.user_of(person, provider)
+    user = joining.user_of(person, provider, device)
     guesses.give_back(counted, db.session.connection())
+    require_verified(user)
     return sessions.begin(user, device, "openid")
 
 

@@ -138,7 +138,7 @@ def reset_password(fields: dict[str, Any]) -> None:
 
 @blueprint.post("/email/confirm")
 @public
-@raises(InvalidOneTimeToken, WrongPassword, EmailTaken)
+@raises(InvalidOneTimeToken, WrongPassword, EmailTaken, RegistrationClosed)
 @blueprint.arguments(Proof)
 @blueprint.response(204)
 def confirm_email(fields: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from app.accounts.oidc.joining import NotVouchedFor
 from app.accounts.oidc.proving import Answer, NotProven
 from app.accounts.oidc.signing_in import Began, Returned
 from app.accounts.reauthentication import ReauthenticationRequired
+from app.accounts.signing_in import EmailUnverified
 from app.accounts.tokens import TokenPair
 from app.accounts.users import EmailTaken, RegistrationClosed
 from app.api import browser_secret, transport
@@ -67,7 +68,10 @@ def begin_sign_in(fields: dict[str, Any], provider: str) -> Began:
 
 @blueprint.post("/oidc/<provider>/complete", parameters=PROVIDER)
 @public
-@raises(NotProven, ForeignFlow, NotVouchedFor, EmailTaken, RegistrationClosed, BadGateway, GatewayTimeout)
+@raises(
+    *(NotProven, ForeignFlow, NotVouchedFor, EmailUnverified, EmailTaken, RegistrationClosed),
+    *(BadGateway, GatewayTimeout),
+)
 @blueprint.arguments(SignInCompletion)
 @blueprint.response(200, HandedOut)
 def complete_sign_in(fields: dict[str, Any], provider: str) -> TokenPair | CookieSession:

@@ -10,6 +10,7 @@ from app.accounts.comparing import WrongPassword
 from app.accounts.models import User
 from app.accounts.principals import SignedIn
 from app.accounts.reauthentication import ReauthenticationRequired
+from app.accounts.users import RegistrationClosed
 from app.api import pagination
 from app.api.access import current_person, current_principal, scope, signed_in
 from app.api.blueprint import Blueprint, raises
@@ -108,7 +109,7 @@ def change_password(fields: dict[str, Any]) -> None:
 
 @blueprint.put("/me/email")
 @signed_in
-@raises(WrongPassword, ReauthenticationRequired, MailOff)
+@raises(WrongPassword, ReauthenticationRequired, RegistrationClosed, MailOff)
 @blueprint.arguments(EmailChange)
 @blueprint.response(202, Accepted)
 def change_email(fields: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,21 @@ def test_old_address_is_told_before_and_after(app: Flask, alice: Caller) -> None
     assert subjects(app, alice.email) == ["Your e-mail address was changed"]
 
 
+def test_address_stays_within_the_domains_of_registration(app: Flask, alice: Caller) -> None:
+    """Neither asked for, nor confirmed where the setting is newer than the letter; "closed" is for new accounts."""
+    assert ask(alice, "new@example.com") == 202
+    token = sent_token(app, "new@example.com")
+    app.config |= {"REGISTRATION": "domains", "REGISTRATION_DOMAINS": ["example.org"]}
+    for answer in (
+        alice.put("/users/me/email", json={"email": "newer@example.com", "password": PASSWORD}),
+        alice.post("/auth/email/confirm", json={"token": token, "password": PASSWORD}),
+    ):
+        assert (answer.status_code, answer.json["error"]["code"]) == (403, "REGISTRATION_CLOSED")
+    assert ask(alice, "newer@example.org") == 202
+    app.config["REGISTRATION"] = "closed"
+    assert confirm(alice, sent_token(app, "newer@example.org")) == 204
+
+
 @pytest.mark.asvs("7.5.1")
 def test_wrong_password_asks_for_nothing(app: Flask, alice: Caller) -> None:
     answer = alice.put("/users/me/email", json={"email": NEW, "password": "not the right one"})
