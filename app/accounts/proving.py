@@ -63,8 +63,8 @@ def reset_password(token: str, password: str, device: Device) -> None:
 def request_change(principal: SignedIn, email: str, password: str, device: Device) -> None:
     """Ask for another address; it is proven before it counts (`confirm_change`), and the old one is told.
 
-    Raises ValidationFailed, RegistrationClosed, RateLimited, WrongPassword, MailOff, or ReauthenticationRequired where
-    the password alone does not open the account.
+    Raises ValidationFailed, RegistrationClosed, RateLimited, WrongPassword, MailOff, or ReauthenticationRequired
+    where the password alone does not open the account.
     """
     address = users.checked_email(email)
     users.check_domain(address)
@@ -77,8 +77,8 @@ def request_change(principal: SignedIn, email: str, password: str, device: Devic
 def confirm_change(token: str, password: str | None, device: Device) -> None:
     """Give the account the address that the token was sent to.
 
-    Raises RateLimited, InvalidOneTimeToken, WrongPassword, RegistrationClosed where no account may be of its domain any
-    more, or EmailTaken where another account got it meanwhile.
+    Raises RateLimited, InvalidOneTimeToken, WrongPassword, RegistrationClosed where no account may be of its domain
+    any more, or EmailTaken where another account got it meanwhile.
     """
     user, address = _redeemed(token, EMAIL, password, device)
     users.check_domain(address)

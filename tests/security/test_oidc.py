@@ -7,9 +7,12 @@ import socket
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -23,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from app import database
 from app.accounts.models import Identity, Session, SignInFlow, User
-from app.accounts.oidc import asking
+from app.accounts.oidc import asking, publishing
 from app.accounts.users import email_key
 from app.audit.models import AuditEvent
 from tests.conftest import PASSWORD, Caller, sign_up
@@ -35,6 +38,7 @@ from tests.sharing import shared
 
 BEGIN, COMPLETE = "/auth/oidc/house", "/auth/oidc/house/complete"
 LINK, COMPLETE_LINK = "/auth/oidc/house/link", "/auth/oidc/house/link/complete"
+DISCOVERY = "/.well-known/openid-configuration"
 FRONTEND = "https://app.example.org"
 KEY, OWN = made_key("first"), made_key("first")  # the provider's, and a forger's under its name
 
@@ -709,6 +713,93 @@ def test_failure_is_remembered_for_a_while(browser: Caller, issuer: Issuer) -> N
     for _ in range(3):
         assert browser.post(BEGIN, json={"return_to": "/"}).status_code == 502
     assert issuer.asked == ["/.well-known/openid-configuration"]
+
+
+def trickling(handler: BaseHTTPRequestHandler) -> None:
+    """Each byte comes in time, and all of them too late."""
+    with suppress(OSError):  # hung up on, as it should be
+        handler.send_response(200)
+        for number in range(20):
+            handler.send_header(f"X-{number}", "1")
+            handler.flush_headers()
+            time.sleep(0.05)
+        handler.end_headers()
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token"])
+def test_provider_that_trickles_its_headers_is_504(
+    browser: Caller, issuer: Issuer, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_somebody(issuer)
+    monkeypatch.setattr(asking, "LONGEST", 0.4)
+    issuer.documents[path] = trickling
+    answered = browser.post(BEGIN, json={"return_to": "/"})
+    if answered.status_code == 200:
+        answered = browser.post(COMPLETE, json=back(issuer, answered.json["authorization_url"]))
+    assert_refused(answered, 504, "GATEWAY_TIMEOUT")
+
+
+def test_slow_provider_holds_nobody_but_who_asks_it(
+    house: Flask, browser: Caller, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "WAITED", 0.05)
+    asked, go_on = Event(), Event()
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        go_on.wait(5)
+        answer(handler, issuer.published())
+
+    issuer.documents[DISCOVERY] = slow
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(browser.post, BEGIN, json={"return_to": "/"})
+        assert asked.wait(5)
+        others = Caller(house.test_client()).post(BEGIN, json={"return_to": "/"})
+        assert not first.done()
+        go_on.set()
+        assert_refused(others, 504, "GATEWAY_TIMEOUT")
+        assert first.result().status_code == 200
+
+
+def _age(house: Flask) -> None:
+    """Let all that is remembered of providers be due."""
+    read = house.extensions["oidc"]._read
+    read.update(
+        {url: replace(known, asked_at=known.asked_at - publishing.KEPT - 1) for url, known in read.items()}
+    )
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+def test_page_of_maintenance_is_not_taken_for_a_document(
+    house: Flask, browser: Caller, issuer: Issuer, path: str
+) -> None:
+    """It came with 200, and is a failure all the same: forgotten after seconds, not after an hour."""
+    as_somebody(issuer)
+    issuer.documents[path] = lambda handler: answer(handler, {"maintenance": True})
+    url = begun(browser) if path == "/keys" else None
+    answered = (
+        browser.post(COMPLETE, json=back(issuer, url))
+        if url
+        else browser.post(BEGIN, json={"return_to": "/"})
+    )
+    assert_refused(answered, 502, "BAD_GATEWAY")
+    assert [known.failure is None for known in house.extensions["oidc"]._read.values()].count(False) == 1
+    issuer.documents.clear()
+    _age(house)
+    assert signed_in(browser, issuer).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+def test_what_was_good_stays_in_use_while_the_provider_fails(
+    house: Flask, browser: Caller, issuer: Issuer, path: str
+) -> None:
+    as_somebody(issuer)
+    assert signed_in(browser, issuer).status_code == 200
+    for broken in (DOCUMENTS["500"], DOCUMENTS["no JSON"], lambda handler: answer(handler, {})):
+        issuer.documents[path] = broken
+        _age(house)
+        assert signed_in(browser, issuer).status_code == 200
+    assert issuer.asked.count(path) == 4  # it was asked each time
 
 
 @pytest.mark.asvs("1.3.6", "10.5.3")

@@ -1,10 +1,12 @@
 """What providers publish (OpenID Connect Discovery 1.0): endpoints and keys, remembered in this process for an hour.
 
-A failure is remembered too, for some seconds: a provider that hangs must not hold a thread for each who knocks.
+A failure is remembered too, for some seconds: a provider that hangs must not hold a thread for each who knocks. What
+was good before it stays in use for a day.
 """
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -12,12 +14,14 @@ from typing import Any
 from flask import current_app
 
 from app.accounts.oidc import asking
-from app.errors import AppError, BadGateway, NotFound
+from app.errors import AppError, GatewayTimeout, NotFound
 from settings.forms import is_provider_url
 from settings.providers import OIDCProvider
 
 KEPT = 3600.0  # seconds
 FAILURE_KEPT = 30.0  # seconds
+STALE_KEPT = 86_400.0  # seconds that a good document outlives failures
+WAITED = 1.0  # seconds for somebody else's question
 KEYS_ASKED_AGAIN = 30.0  # seconds between two looks for a key that is not there
 # Asymmetric ones alone: with HS256 whoever knows the public key, or the client's secret, could sign (RFC 8725 §3.1).
 ALGORITHMS = (
@@ -43,10 +47,24 @@ class Metadata:
 
 @dataclass(frozen=True)
 class _Read:
-    """A document, or the failure to get it, and when that was."""
+    """What was made of the last good document and when, and when it was asked for last, with the failure of that."""
 
-    outcome: dict[str, Any] | AppError
-    at: float
+    asked_at: float
+    failure: AppError | None
+    good: Any = None
+    good_at: float = 0.0
+
+    def is_fresh(self, kept: float) -> bool:
+        return time.monotonic() - self.asked_at <= (min(kept, FAILURE_KEPT) if self.failure else kept)
+
+    def outcome(self) -> Any:
+        if self.good is not None and time.monotonic() - self.good_at <= STALE_KEPT:
+            return self.good
+        failure = self.failure or GatewayTimeout()
+        raise type(failure)(failure.message)
+
+
+Made = Callable[[dict[str, Any]], Any]
 
 
 class _Published:
@@ -56,16 +74,23 @@ class _Published:
         self._read: dict[str, _Read] = {}
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
-    def document(self, issuer: str, url: str, kept: float) -> dict[str, Any]:
-        """A document that was read within `kept` seconds. Of those who want it at once one asks; the others wait.
-        Raises BadGateway or GatewayTimeout."""
-        with self._locks[url]:
-            read = self._read.get(url)
-            if read is None or time.monotonic() - read.at > min(kept, _kept(read)):
-                read = self._read[url] = _Read(_asked(issuer, url), time.monotonic())
-        if isinstance(read.outcome, AppError):
-            raise type(read.outcome)(read.outcome.message)
-        return read.outcome
+    def document(self, issuer: str, url: str, kept: float, made: Made) -> Any:
+        """What `made` makes of a document that was read within `kept` seconds; or of an older one, where it cannot be
+        had now. Of those who want it at once one asks; the others wait for a moment.
+
+        Raises BadGateway, also where `made` cannot use it, or GatewayTimeout.
+        """
+        read = self._read.get(url)
+        if (read is None or not read.is_fresh(kept)) and self._locks[url].acquire(timeout=WAITED):
+            try:
+                read = self._read.get(url)
+                if read is None or not read.is_fresh(kept):
+                    read = self._read[url] = _asked(issuer, url, made, read)
+            finally:
+                self._locks[url].release()
+        if read is None:
+            raise GatewayTimeout("The provider did not answer in time.")
+        return read.outcome()
 
 
 def named(name: str) -> OIDCProvider:
@@ -79,8 +104,8 @@ def named(name: str) -> OIDCProvider:
 def metadata(provider: OIDCProvider) -> Metadata:
     """What the provider says of itself. Raises BadGateway where it speaks for another issuer, or where what it leads
     to is not safe; GatewayTimeout."""
-    found = _document(provider, provider.issuer.rstrip("/") + _DISCOVERY)
-    with asking.answered(provider.issuer):
+
+    def made(found: dict[str, Any]) -> Metadata:
         if found.get("issuer") != provider.issuer:  # Discovery §4.3: exactly the same
             raise ValueError("another issuer")
         return Metadata(
@@ -93,6 +118,9 @@ def metadata(provider: OIDCProvider) -> Metadata:
             names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
         )
 
+    known: Metadata = _document(provider, provider.issuer.rstrip("/") + _DISCOVERY, made)
+    return known
+
 
 def keys(provider: OIDCProvider, kid: str | None) -> list[dict[str, Any]]:
     """The provider's public keys that a token with this `kid` may be signed with; a key that is not there yet is
@@ -102,22 +130,23 @@ def keys(provider: OIDCProvider, kid: str | None) -> list[dict[str, Any]]:
 
 
 def _matching(provider: OIDCProvider, url: str, kid: str | None, kept: float) -> list[dict[str, Any]]:
-    found = _document(provider, url, kept).get("keys")
-    if not isinstance(found, list):
-        raise BadGateway("The provider gave no good answer.")
-    return [key for key in found if isinstance(key, dict) and (kid is None or key.get("kid") == kid)]
+    found = _document(provider, url, _keys_of, kept)
+    return [key for key in found if kid is None or key.get("kid") == kid]
 
 
-def _document(provider: OIDCProvider, url: str, kept: float = KEPT) -> dict[str, Any]:
+def _keys_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Raises ValueError or LookupError for what is no set of keys (RFC 7517 §5)."""
+    if not isinstance(found["keys"], list):
+        raise ValueError("not a list")
+    return [key for key in found["keys"] if isinstance(key, dict)]
+
+
+def _document(provider: OIDCProvider, url: str, made: Made, kept: float = KEPT) -> Any:
     published: _Published = current_app.extensions.setdefault("oidc", _Published())
-    return published.document(provider.issuer, url, kept)
+    return published.document(provider.issuer, url, kept, made)
 
 
-def _kept(read: _Read) -> float:
-    return FAILURE_KEPT if isinstance(read.outcome, AppError) else KEPT
-
-
-def _asked(issuer: str, url: str) -> dict[str, Any] | AppError:
+def _asked(issuer: str, url: str, made: Made, before: _Read | None) -> _Read:
     try:
         with asking.answered(issuer), asking.session() as session:
             response = session.get(url, headers={"Accept": "application/json"})
@@ -125,9 +154,12 @@ def _asked(issuer: str, url: str) -> dict[str, Any] | AppError:
             document = response.json()
             if not isinstance(document, dict):
                 raise ValueError("not an object")
-            return document
+            good = made(document)
     except AppError as failure:
-        return failure
+        now = time.monotonic()
+        return _Read(now, failure, before.good, before.good_at) if before else _Read(now, failure)
+    now = time.monotonic()
+    return _Read(now, None, good, now)
 
 
 def _endpoint(provider: OIDCProvider, url: object) -> str:
