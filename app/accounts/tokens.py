@@ -7,6 +7,7 @@ Flask-JWT-Extended makes them; PyJWT examines them, because Flask-JWT-Extended t
 an access token and answers a bad one 422. No claim tells role, name or e-mail: those are read fresh.
 """
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,6 @@ import jwt
 from flask import current_app
 from flask_jwt_extended import create_access_token, create_refresh_token
 
-from app import clock
 from app.accounts import signing_keys
 from app.accounts.signing_keys import Key
 from app.errors import AuthRequired, InvalidToken
@@ -95,7 +95,7 @@ def examine(token: str, *types: str) -> Claims:
 
 
 def _has_begun(claims: dict[str, Any]) -> bool:
-    latest = clock.now().timestamp() + _LEEWAY
+    latest = time.time() + _LEEWAY  # the clock that PyJWT holds `exp` against
     return all(isinstance(claims[name], int) and claims[name] <= latest for name in ("iat", "nbf"))
 
 

@@ -68,9 +68,9 @@ class Size:
 
 SHORT = Size(
     False,
-    {"user": 56, "manager": 56, "admin": 56},
-    {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 1},
-    10,
+    {"user": 20, "manager": 20, "admin": 20},
+    {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1},
+    6,
     10,
     1_000,
 )

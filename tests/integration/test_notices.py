@@ -135,7 +135,7 @@ def test_many_new_devices_leave_nothing_else_untold(app: Flask, alice: Caller) -
     make_key(alice)
     alice.put("/users/me/email", json={"email": "thief@example.net", "password": PASSWORD})
     token = sent_token(app, "thief@example.net")
-    assert alice.post("/auth/email/confirm", json={"token": token}).status_code == 204
+    assert alice.post("/auth/email/confirm", json={"token": token, "password": PASSWORD}).status_code == 204
     assert subjects(app, alice.email) == [
         "A passkey was added to your account",
         "An API key was made for your account",

@@ -184,9 +184,9 @@ def test_link_that_can_no_longer_be_restored_is_its_code(app: Flask, alice: Call
 
 def test_of_a_mail_that_cannot_be_read_any_more_the_times_are_told(app: Flask, ada: Belongings) -> None:
     app.config["SECRET_KEY"] = "another" * 5
-    [mail] = exported(ada.owner)["mails_waiting"]
-    assert (mail["to"], mail["subject"]) == (None, None)
-    assert mail["created_at"] < mail["expires_at"]
+    mails = exported(ada.owner)["mails_waiting"]
+    assert {(mail["to"], mail["subject"]) for mail in mails} == {(None, None)}
+    assert all(mail["created_at"] < mail["expires_at"] for mail in mails)
 
 
 def test_many_links_are_read_in_pieces_and_none_is_lost(

@@ -224,7 +224,7 @@ def test_account_verified_while_others_are_closed_stays(
     with app.app_context():
         late = users.never_verified()
         assert len(late) == 2
-        assert anonymous.post("/auth/verify", json={"token": token}).status_code == 204
+        assert anonymous.post("/auth/verify", json={"token": token, "password": PASSWORD}).status_code == 204
         monkeypatch.setattr(users, "never_verified", lambda: late)
         close_never_verified()
         with database.reading() as connection:
@@ -252,7 +252,8 @@ def test_strangers_who_ask_for_other_mails_leave_the_owner_his_new_password(
 ) -> None:
     app.config["MAILS_ADDRESS"] = "1/hour"
     asked(anonymous, "/auth/register", **ADA)
-    assert anonymous.post("/auth/verify", json={"token": sent_token(app, ADA["email"])}).status_code == 204
+    proof = {"token": sent_token(app, ADA["email"]), "password": PASSWORD}
+    assert anonymous.post("/auth/verify", json=proof).status_code == 204
     asked(anonymous, "/auth/verify/resend", email=ADA["email"])
     assert mails(app) == []
     asked(anonymous, "/auth/password/forgot", email=ADA["email"])
