@@ -9,7 +9,7 @@ from app.accounts.models import User
 from app.audit import trail
 from app.errors import AppError
 
-_NO_PASSWORD = "This account has no password yet; POST /auth/password/forgot sets one."
+_UNSET = "This account has no password yet; POST /auth/password/forgot sets one."
 
 
 class WrongPassword(AppError):
@@ -30,5 +30,5 @@ def compare(user_id: int, user: str, password: str | None, device: Device, field
     with guesses.counting(signing_in.at_account(key or "", user_id, user, device)):
         if not passwords.matches(password or "", stored):
             trail.record("password.refused", user, owner=user, failed=True)
-            raise WrongPassword(None if stored else _NO_PASSWORD, field=field)
+            raise WrongPassword(None if stored else _UNSET, field=field)
     return str(stored)
