@@ -78,6 +78,7 @@ def test_links_of_mails_do_what_they_say(page: Page, service: Service, mailbox: 
     page.goto(mailbox.link(email))
     assert "token" not in page.url  # nor in the browser's history
     assert sign_in(service, email, PASSWORD)[0] == 403  # opened, and nothing done yet
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     page.get_by_text("Done. You can sign in now.").wait_for()
     status, token = sign_in(service, email, PASSWORD)
@@ -95,6 +96,7 @@ def test_links_of_mails_do_what_they_say(page: Page, service: Service, mailbox: 
     change = {"email": "new@example.org", "password": NEW}
     assert service.call("PUT", "/api/v1/users/me/email", token=token, body=change).status == 202
     page.goto(mailbox.link("new@example.org"))
+    page.get_by_label("Your password").fill(NEW)
     page.get_by_role("button", name="Confirm").click()
     page.get_by_text("Done. You can sign in now.").wait_for()
     assert sign_in(service, "new@example.org", NEW)[0] == 200

@@ -25,11 +25,15 @@ NAME = "slugline_client"
 
 def filtered(document: bytes) -> bytes:
     """The specification without what the generator stumbles over, by the words of docs/api/README.md."""
-    found = re.search(r"openapi\.json \| jq '([^']+)'", (ROOT / "docs" / "api" / "README.md").read_text())
+    words = told(r"openapi\.json \| jq '([^']+)'")
+    return subprocess.run(["jq", words], input=document, capture_output=True, timeout=60, check=True).stdout
+
+
+def told(pattern: str) -> str:
+    """What docs/api/README.md says there."""
+    found = re.search(pattern, (ROOT / "docs" / "api" / "README.md").read_text())
     assert found
-    return subprocess.run(
-        ["jq", found[1]], input=document, capture_output=True, timeout=60, check=True
-    ).stdout
+    return found[1]
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +42,21 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("generated") / NAME
     document = folder.with_name("slugline.json")
     document.write_bytes(filtered((ROOT / "openapi.json").read_bytes()))
+    config = folder.with_name("slugline.yml")
+    config.write_text(told(r"`(content_type_overrides: [^`]+)`"))
     made = subprocess.run(
         [
             *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
-            *("--meta", "none", "--path", str(document), "--output-path", str(folder)),
+            *(
+                "--meta",
+                "none",
+                "--config",
+                str(config),
+                "--path",
+                str(document),
+                "--output-path",
+                str(folder),
+            ),
         ],
         env={"PATH": str(Path(sys.executable).parent)},  # where it finds ruff, to format what it made
         capture_output=True,

@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page
 
 from tests.conftest import PASSWORD
 from tests.e2e.processes import ROOT
+from tests.making import picture
 from tests.service import Service, serving
 
 DOCUMENT = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ OPERATIONS = {
 }
 # Which call needs which before it. Those that no list names are tried in between, in the document's order.
 FIRST = ("shorten", "create_link", "get_link", "put_link", "patch_link")
-LAST = ("delete_link", "restore_link")
+LAST = ("put_avatar", "get_avatar", "delete_avatar", "delete_link", "restore_link")
 OF_ACCOUNTS = (
     *("register", "login", "logout", "refresh", "change_password", "delete_me"),
     *("list_sessions", "end_session", "end_other_sessions"),
@@ -127,8 +128,12 @@ class Person:
         for parameter, value in typed.items():
             block.locator(f'tr[data-param-name="{parameter}"] input').fill(value)
             block.locator(f'tr[data-param-name="{parameter}"] input').blur()  # it is taken with a delay else
+        execute = block.get_by_role("button", name="Execute")
+        execute.wait_for()
+        if (file := block.locator('input[type="file"]')).count():
+            file.set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": picture()})
         with self._page.expect_response(lambda answer: "/api/v1/" in answer.url) as caught:
-            block.get_by_role("button", name="Execute").click()
+            execute.click()
         shown = block.locator(".live-responses-table tbody .response-col_status").first
         status = int(shown.inner_text().split()[0])
         assert status == caught.value.status
