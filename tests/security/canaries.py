@@ -49,6 +49,7 @@ EMAILS = ("e-mail",)
 AT_HOME = {
     ("users", "email"): EMAILS,
     ("users", "email_key"): EMAILS,
+    ("one_time_tokens", "address"): EMAILS,
     ("stored_answers", "key"): ("idempotency key",),
 }
 """Columns whose purpose is to hold one."""

@@ -14,7 +14,9 @@ from app.clicks.countries import countries
 from app.clicks.ingest import Ingester
 from app.extensions import db
 from tests.conftest import Caller
+from tests.factors import code
 from tests.integration.clicks.conftest import drain
+from tests.mailbox import sent_token
 from tests.security.canaries import CANARIES, House
 
 V4 = {"REMOTE_ADDR": CANARIES["IPv4 address"]}
@@ -50,6 +52,7 @@ def drive(house: House, patch: pytest.MonkeyPatch) -> None:
     """All of it. What stays in the spool is read before the worker takes it (`tests/security/test_canaries.py`)."""
     driver = Driver(house)
     accounts(driver)
+    ways_in(driver)
     links(driver)
     visits(driver)
     refusals(driver)
@@ -77,6 +80,33 @@ def accounts(driver: Driver) -> None:
     driver.call("PUT", "/users/me/password", 204, json={**change, "current_password": CANARIES["password"]})
     driver.call("GET", "/auth/sessions", 200)
     driver.call("DELETE", "/auth/sessions", 204)
+
+
+def ways_in(driver: Driver) -> None:
+    """Keys, codes, cookies and mails; each secret that is made on the way is a canary."""
+    plant = driver.house.canaries
+    made = driver.call("POST", "/api-keys", 201, json={"name": "ci", "scopes": ["links:read"]})
+    plant["API key"] = made.json["key"]
+    plant["secret of the API key"] = made.json["key"].rpartition("_")[2]
+    driver.call("GET", "/links", 200, headers={"Authorization": "", "X-API-Key": plant["API key"]})
+    driver.call("GET", "/users/me", 403, headers={"Authorization": f"Bearer {plant['API key']}"})
+    driver.call("GET", "/users/me", 401, headers={"Authorization": f"Bearer {plant['API key'][:-1]}"})
+    plant["secret of one-time codes"] = secret = driver.call("POST", "/users/me/totp", 200).json["secret"]
+    confirmed = driver.call("POST", "/users/me/totp/confirm", 200, json={"code": code(secret)})
+    plant |= {f"recovery code {n}": one for n, one in enumerate(confirmed.json["recovery_codes"])}
+    account = {**ACCOUNT, "password": CANARIES["new password"]}
+    driver.call("POST", "/auth/login", 401, json={**account, "otp": "canary"})
+    by_cookie = {**account, "otp": plant["recovery code 0"], "transport": "cookie"}
+    browser = driver.house.app.test_client()
+    answer = browser.post("/api/v1/auth/login", json=by_cookie, environ_overrides=V4)
+    assert answer.status_code == 200, answer.text
+    plant |= {f"cookie {cookie.key}": cookie.value for cookie in browser._cookies.values()}
+    driver.call("DELETE", "/users/me/totp", 204)
+    driver.call("POST", "/auth/password/forgot", 202, json={"email": ACCOUNT["email"]})
+    plant["token of a mail"] = sent_token(driver.house.app, ACCOUNT["email"])
+    driver.call(
+        "POST", "/auth/password/reset", 400, json={"token": plant["token of a mail"], "password": "short"}
+    )
 
 
 def signed_in(driver: Driver, answer: TestResponse) -> None:
