@@ -76,9 +76,9 @@ SHORT = Size(
 )
 FULL = Size(
     True,
-    {"user": None, "manager": 100, "admin": 100},
-    {GenerationMode.POSITIVE: 15, GenerationMode.NEGATIVE: 8},
-    25,
+    {"user": 100, "manager": 25, "admin": 25},
+    {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3},
+    15,
     20,
     5_000,
 )
@@ -281,6 +281,9 @@ def _takes_anything(operation: APIOperation) -> bool:
 def _checks(case: Case, response: Response, recorder: ScenarioRecorder | None) -> list[Any]:
     """What holds for an answer: all but what a batch does otherwise, a restored link, and a step that was mended."""
     spared = []
+    if case.path.endswith("/avatar"):
+        # Every body has a real picture in it, which the check takes for one that should have been refused.
+        spared.append(openapi_checks.negative_data_rejection)
     if response.status_code == 413:
         spared.append(
             openapi_checks.negative_data_rejection
