@@ -120,7 +120,7 @@ def page(browser: Browser, service: Service, elsewhere: int, complaints: list[st
 
     def asked(request: Request) -> None:
         url = urlsplit(request.url)
-        if url.scheme != "data" and url.netloc not in hosts:
+        if url.scheme not in ("data", "blob") and url.netloc not in hosts:
             complaints.append(f"a request to {request.url}")
 
     with browser.new_context(viewport={"width": 1000, "height": 800}) as context:
