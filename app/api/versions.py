@@ -5,11 +5,14 @@ see `app.api.v1.init_app` and docs/versioning.md.
 """
 
 import json
+from collections.abc import Iterable
+from threading import Lock
 from typing import Any
 
 import flask_smorest
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask, Response, current_app, jsonify, request
+from marshmallow import Schema
 from werkzeug.exceptions import NotFound as NoRoute
 
 from app.api import fields
@@ -36,7 +39,8 @@ class UnknownVersion(NotFound):
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no types
-    """One version: register its blueprints, then `publish` its specification.
+    """One version: register its blueprints; its specification is made when somebody first asks for it, since that
+    takes four fifths of the time in which a process starts.
 
     flask-smorest's, but for errors: one handler of ours renders them all (`app.web.errors`).
     """
@@ -44,9 +48,14 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
     ERROR_SCHEMA = ErrorSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    def __init__(self, app: Flask, name: str, description: str) -> None:
-        """`name` as in the URL ("v1"); `description` in Markdown heads the specification."""
+    def __init__(self, app: Flask, name: str, description: str, named: Iterable[type[Schema]] = ()) -> None:
+        """`name` as in the URL ("v1"); `description` in Markdown heads the specification, in which the schemas of
+        `named` stand by their own names."""
         self.name = name
+        self._named = named
+        self._blueprints: list[flask_smorest.Blueprint] = []
+        self._document: dict[str, Any] | None = None
+        self._making = Lock()
         prefix = name.upper()
         app.config[f"{prefix}_API_TITLE"] = "Slugline"
         app.config[f"{prefix}_API_VERSION"] = name.removeprefix("v")
@@ -61,29 +70,42 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
         self.register_field(fields.Time, "string", "date-time")
         self.register_field(fields.TimeZone, "string", "timezone")
         self.init_app(app)
-        for scheme, described in SECURITY_SCHEMES.items():
-            self.spec.components.security_scheme(scheme, described)
-        for header, described in HEADERS.items():
-            self.spec.components.header(header, described)
+        app.extensions.setdefault("openapi", {})[name] = self.document
+        app.add_url_rule(f"{_path(name)}/openapi.json", f"{name}.openapi", _serve, defaults={"version": name})
 
     def register_blueprint(self, blueprint: flask_smorest.Blueprint, **options: Any) -> None:
-        """Register a blueprint of this version below its part of the URL."""
-        super().register_blueprint(
+        """Serve the routes of a blueprint of this version below its part of the URL."""
+        self._blueprints.append(blueprint)
+        self._app.register_blueprint(
             blueprint, url_prefix=f"{_path(self.name)}{blueprint.url_prefix}", **options
         )
 
-    def publish(self) -> None:
-        """Write the specification of what was registered, and serve it."""
+    def document(self) -> dict[str, Any]:
+        """The specification of what is registered, in OpenAPI 3.1."""
+        with self._making:
+            if self._document is None:
+                self._document = self._described()
+            return self._document
+
+    def _described(self) -> dict[str, Any]:
+        components = self.spec.components
+        for scheme, described in SECURITY_SCHEMES.items():
+            components.security_scheme(scheme, described)
+        for header, described in HEADERS.items():
+            components.header(header, described)
+        for schema in self._named:
+            components.schema(schema.__name__, schema=schema)
+        for blueprint in self._blueprints:
+            blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+            # Groups are named as people call them, without the version.
+            tag = blueprint.name.removeprefix(f"{self.name}_")
+            self.spec.tag({"name": tag, "description": blueprint.description})
         used = json.dumps(self.spec.to_dict()["paths"])
         for name, response in ERRORS.items():  # those of every version
             if f'"#/components/responses/{name}"' in used:
-                self.spec.components.response(name, response)
+                components.response(name, response)
         document: dict[str, Any] = self.spec.to_dict()
-        for tag in document["tags"]:  # groups are named as people call them, without the version
-            tag["name"] = tag["name"].removeprefix(f"{self.name}_")
-        self._app.extensions.setdefault("openapi", {})[self.name] = document
-        rule = f"{_path(self.name)}/openapi.json"
-        self._app.add_url_rule(rule, f"{self.name}.openapi", _serve, defaults={"version": self.name})
+        return document
 
     def _register_error_handlers(self) -> None:
         """Register none."""
@@ -98,7 +120,7 @@ def init_app(app: Flask) -> None:
 
 def _serve(version: str) -> Response:
     """The specification; a test holds the first one's against the committed `openapi.json`. Revalidated by ETag."""
-    response = jsonify(current_app.extensions["openapi"][version])
+    response = jsonify(current_app.extensions["openapi"][version]())
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     response.make_conditional(request)

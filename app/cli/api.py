@@ -1,5 +1,6 @@
 """``flask api``: what an operator asks about the API's use."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -35,11 +36,11 @@ def deprecated_uses(days: int) -> None:
 
 def _sunsets() -> dict[str, str]:
     """The sunset of each deprecated call of any version."""
-    documents: dict[str, dict[str, Any]] = current_app.extensions["openapi"]
+    documents: dict[str, Callable[[], dict[str, Any]]] = current_app.extensions["openapi"]
     return {
         f"{method.upper()} {path}": operation["x-sunset"]
         for document in documents.values()
-        for path, item in document["paths"].items()
+        for path, item in document()["paths"].items()
         for method, operation in item.items()
         if method != "parameters" and operation.get("deprecated")
     }

@@ -11,6 +11,5 @@ from flask.cli import with_appcontext
 @with_appcontext
 def command() -> None:
     """Print the OpenAPI document."""
-    click.echo(
-        json.dumps(current_app.extensions["openapi"]["v1"], indent=2, sort_keys=True, ensure_ascii=False)
-    )
+    document = current_app.extensions["openapi"]["v1"]()
+    click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))

@@ -80,7 +80,6 @@ def create_old(fields: dict[str, Any]) -> dict[str, Any]:
 def with_olds(app: Flask) -> Flask:
     api = Api(app, "v9", "Old.")
     api.register_blueprint(blueprint)
-    api.publish()
     return app
 
 

@@ -45,7 +45,6 @@ def app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with shared(sqlite_template, tmp_path_factory.mktemp("versions")) as app:
         api = Api(app, "v2", "Anew.")
         api.register_blueprint(blueprint)
-        api.publish()
         yield app
 
 

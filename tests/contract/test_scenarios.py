@@ -8,17 +8,22 @@ from tests.contract.scenarios import play
 from tests.contract.sending import ROLES, SHORT, SIZE, schema_of
 from tests.contract.totals import PROPERTY
 
+BY_OTHERS = (
+    r"/(oidc|identities|passkeys?|totp|recovery-codes)(/|$)|/auth/(verify|email/confirm|password/reset)$"
+)
+"""What takes something that no step makes: of an authenticator, a provider, a mail. Single calls bring it along."""
 WHO = ROLES if SIZE.every_role else ROLES[:1]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("role", WHO)
 def test_every_step_is_answered_as_documented(app, role, record_property):
-    run = play(app, schema_of(app), role)
+    run = play(app, schema_of(app).exclude(path_regex=BY_OTHERS), role)
     record_property(PROPERTY, run.tally.told(len(WHO)))
     assert not run.failures, run.told()
-    # But for what is not this role's to do; some of the rest takes what no step makes (a mail's token, a passkey).
-    assert run.tally.succeeded > (run.tally.positive - run.tally.refused) / 3
+    assert (
+        run.tally.succeeded > (run.tally.positive - run.tally.refused) / 2
+    )  # but for what is not this role's to do
 
 
 def _that_stays(**_arguments: Any) -> tuple[str, int]:

@@ -49,7 +49,7 @@ def _with_another_content_type(document: dict[str, Any]) -> None:
 def test_a_document_that_says_something_else_is_found_out(app, spoil):
     """The control: were this red, a document could say what it likes."""
     with app.test_request_context():
-        document = deepcopy(app.extensions["openapi"]["v1"])
+        document = deepcopy(app.extensions["openapi"]["v1"]())
     spoil(document)
     app.view_functions["v1.openapi"] = lambda version: document
     schema = schemathesis.openapi.from_wsgi(DOCUMENT, app)

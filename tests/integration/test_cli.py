@@ -114,7 +114,7 @@ def test_specification_is_printed_as_served(app: Flask) -> None:
     result = typed(app, "spec")
     assert result.exit_code == 0, result.output
     with app.app_context():
-        assert json.loads(result.output) == json.loads(json.dumps(app.extensions["openapi"]["v1"]))
+        assert json.loads(result.output) == json.loads(json.dumps(app.extensions["openapi"]["v1"]()))
 
 
 @pytest.mark.parametrize(("fsync", "synchronous"), [("never", 1), ("interval", 2), ("always", 2)])

@@ -11,7 +11,7 @@ from app.audit.models import AuditEvent
 from app.cli import worker
 from app.extensions import db
 from app.links.closing import erase_deleted
-from tests.conftest import PASSWORD, Caller, sign_up
+from tests.conftest import PASSWORD, Caller
 from tests.making import let_pass, make_link, set_role
 
 Told = tuple[str, str, str | None, str | None, str | None, Any]
@@ -40,20 +40,22 @@ def told(app: Flask, since: int) -> list[Told]:
 
 
 @pytest.mark.asvs("16.2.1", "16.3.1")
-def test_registering_and_signing_in(app: Flask) -> None:
-    alice = sign_up(app, "alice")
+def test_registering_and_signing_in(app: Flask, anonymous: Caller) -> None:
+    account = {"email": "alice@example.org", "password": PASSWORD}
+    alice = anonymous.post("/auth/register", json=account).json["id"]
+    anonymous.post("/auth/login", json=account)
     created, begun = events(app)
     assert (created.action, created.actor, created.subject, created.owner, created.after) == (
         "user.created",
-        alice.id,
-        alice.id,
-        alice.id,
+        alice,
+        alice,
+        alice,
         {"role": "user"},
     )
     assert (begun.action, begun.actor, begun.owner, begun.after) == (
         "session.begun",
-        alice.id,
-        alice.id,
+        alice,
+        alice,
         {"method": "password", "new_device": True},
     )
     assert begun.request_id
