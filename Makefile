@@ -21,10 +21,10 @@ run: $(VENV)/runtime .env ## Start web and worker on 127.0.0.1:8000 (PORT=8001 f
 	@exec $(BIN)/python deploy/supervise.py
 
 test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and PostgreSQL (COVERAGE=1 measures branches, half as long again)
-	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --maxprocesses=4 --dist worksteal \
+	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --dist worksteal \
 		$(if $(COVERAGE),--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95) $(ARGS)
 
-e2e: $(VENV)/development ## The tests that need Debian's nginx, chromium, curl, jq, nodejs and npm
+e2e: $(VENV)/development ## As it is deployed: make run, containers, Nginx, Chromium (needs Debian's nginx, chromium, curl, jq, nodejs, npm)
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/system/test_swagger.py tests/system -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -46,7 +46,7 @@ conformance: $(VENV)/development ## One table: what HTTP asks of every route of 
 
 contract: $(VENV)/development ## Over 5,000 generated calls and scenarios, in each role: every answer is as openapi.json says
 	@CONTRACT=full $(BIN)/python -m pytest -q --show-capture=no tests/contract/test_schemathesis.py \
-		tests/contract/test_scenarios.py -n auto --maxprocesses=4 --dist worksteal $(ARGS)
+		tests/contract/test_scenarios.py -n auto --dist worksteal $(ARGS)
 
 ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counted exactly once
 	@$(BIN)/python -m tests.ledger $(ARGS)

@@ -1,6 +1,11 @@
 """The WSGI application: ``gunicorn wsgi:app``, ``flask --app wsgi``."""
 
-from app import create_app
-from config import load
+import gc
+
+gc.disable()  # until all is loaded: nothing of it is garbage, and looking for some takes a sixth of the start
+
+from app import create_app  # noqa: E402
+from config import load  # noqa: E402
 
 app = create_app(load())
+gc.enable()

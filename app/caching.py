@@ -16,28 +16,18 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import orjson
-import redis
 from flask import Flask, current_app
 from prometheus_client import Counter, Gauge
 
-from app.logs import log
-
-_TURN = 0.5  # seconds for which a process may keep others waiting, be it killed meanwhile
+TURN = 0.5  # seconds for which a process may keep others waiting, be it killed meanwhile
 _PATIENCE = 1.0  # seconds that a thread waits for another, which may have waited for such a process
 _POLL = 0.01  # seconds between two looks into Redis
-_KEPT = 60  # seconds in Redis since it was asked for last; only for room (the limits count there, too)
-_TIMEOUT = 0.25  # seconds, as the limiter's (config.py)
-_RETRY = 1.0  # seconds for which a Redis that failed is not asked again
-_SIGNATURE = hashlib.sha256().digest_size  # bytes
 _OVERHEAD = 400  # bytes that an entry takes beside its value
 
 READS = Counter(
     "slugline_cache_reads",
     "Reads by what came of them: hit, wait (for another's reading) or miss",
     ["cache", "outcome"],
-)
-ERRORS = Counter(
-    "slugline_cache_errors", "Times that Redis did not answer, and the value was read without it"
 )
 ENTRIES = Gauge(
     "slugline_cache_entries", "Values in the memory of the web processes", multiprocess_mode="livesum"
@@ -55,7 +45,7 @@ class Store(Protocol):
         """Keep it instead of one of another version."""
 
     def claim(self, key: str, version: str) -> bool:
-        """Whether no other process is reading it; from here on this one is, for `_TURN` at most."""
+        """Whether no other process is reading it; from here on this one is, for `TURN` at most."""
 
     def release(self, key: str, version: str) -> None:
         """It is read."""
@@ -102,52 +92,6 @@ class Memory:
         self._size += size
         ENTRIES.inc(entries)
         BYTES.inc(size)
-
-
-class Shared:
-    """Redis, for all processes. Before a value stands what it is signed with, for its key and version: who can write
-    into Redis, or spoils it, does not tell owners what their counts are."""
-
-    def __init__(self, url: str, secret: str) -> None:
-        self._secret = secret.encode()
-        self._redis = redis.Redis.from_url(
-            url.replace("redis+unix://", "unix://"),
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
-        )
-        self._down_until = 0.0
-
-    def get(self, key: str, version: str) -> bytes | None:
-        found: bytes = self._ask(lambda: self._redis.getex(key, ex=_KEPT), None) or b""
-        signature, value = found[:_SIGNATURE], found[_SIGNATURE:]
-        return value if hmac.compare_digest(signature, self._signed(key, version, value)) else None
-
-    def put(self, key: str, version: str, value: bytes) -> None:
-        signed = self._signed(key, version, value) + value
-        self._ask(lambda: self._redis.set(key, signed, ex=_KEPT), None)
-
-    def _signed(self, key: str, version: str, value: bytes) -> bytes:
-        return hmac.digest(self._secret, f"{key} {version} ".encode() + value, hashlib.sha256)
-
-    def claim(self, key: str, version: str) -> bool:
-        """Also where Redis does not answer: then nobody waits for anybody."""
-        milliseconds = int(_TURN * 1000)
-        lock = _lock(key, version)
-        return bool(self._ask(lambda: self._redis.set(lock, b"", nx=True, px=milliseconds), True))
-
-    def release(self, key: str, version: str) -> None:
-        self._ask(lambda: self._redis.delete(_lock(key, version)), None)
-
-    def _ask(self, question: Callable[[], Any], otherwise: Any) -> Any:
-        if time.monotonic() < self._down_until:
-            return otherwise
-        try:
-            return question()
-        except redis.RedisError as error:
-            self._down_until = time.monotonic() + _RETRY
-            ERRORS.inc()
-            log.warning("cache unavailable, reading without it", error=type(error).__name__)
-            return otherwise
 
 
 class _Reading:
@@ -204,7 +148,7 @@ class Cache:
 
     def _read_in_turn(self, key: str, version: str, read: Callable[[], bytes]) -> tuple[bytes, str]:
         """Read and keep it, or wait for the process that does."""
-        deadline = time.monotonic() + _TURN
+        deadline = time.monotonic() + TURN
         while not (claimed := self._store.claim(key, version)) and time.monotonic() < deadline:
             time.sleep(_POLL)
             if (value := self._store.get(key, version)) is not None:
@@ -224,15 +168,17 @@ class Cache:
 def init_app(app: Flask) -> None:
     """Give the application an empty cache: in Redis when given, none where CACHE_BYTES is 0."""
     url, most, secret = (app.config[name] for name in ("REDIS_URL", "CACHE_BYTES", "SECRET_KEY"))
-    store: Store = Shared(url, secret) if url and most else Memory(most)
+    store: Store = _in_redis(url, secret) if url and most else Memory(most)
     app.extensions["cache"] = Cache(store, secret)
+
+
+def _in_redis(url: str, secret: str) -> Store:
+    from app.cache_in_redis import Shared  # noqa: PLC0415  # 0.1 s and 7 MiB of a process that has no Redis
+
+    return Shared(url, secret)
 
 
 def cache() -> Cache:
     """The application's."""
     found: Cache = current_app.extensions["cache"]
     return found
-
-
-def _lock(key: str, version: str) -> str:
-    return f"{key}:{version}"

@@ -5,6 +5,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -35,6 +36,12 @@ from tests import servers
 # Speed is measured in bench/, never in a test.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes that they have started."""
+    return min(os.cpu_count() or 1, 3) + 1
+
 
 pytest_plugins = ["tests.contract.totals", "tests.figures"]
 PASSWORD = "correct horse battery"

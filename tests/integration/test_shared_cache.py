@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from app import caching
-from app.caching import Cache, Shared
+from app import cache_in_redis
+from app.cache_in_redis import Shared
+from app.caching import Cache
 from tests import servers
 from tests.integration.web.test_shared_limits import process_of
 from tests.unit.test_caching import SECRET, Source
@@ -84,8 +85,8 @@ def test_redis_tells_nobody_what_was_asked_for_and_forgets_it(url: str) -> None:
         assert key.startswith(b"slugline:cache:")
         assert b"private" not in key
         assert b"facets" not in key
-        assert connection.get(key)[caching._SIGNATURE :] == b"[1]"
-        assert 0 < connection.ttl(key) <= caching._KEPT
+        assert connection.get(key)[cache_in_redis._SIGNATURE :] == b"[1]"
+        assert 0 < connection.ttl(key) <= cache_in_redis._KEPT
 
 
 @pytest.mark.asvs("1.5.2")
@@ -101,7 +102,7 @@ def test_what_was_written_by_another_hand_is_read_anew(url: str, spoil: Callable
 
 
 def test_a_store_killed_while_somebody_reads_is_no_error(doomed: str) -> None:
-    source, cache, errors = Source(), process(doomed), caching.ERRORS._value.get()
+    source, cache, errors = Source(), process(doomed), cache_in_redis.ERRORS._value.get()
 
     def read() -> int:
         os.kill(process_of(doomed), signal.SIGKILL)
@@ -109,7 +110,7 @@ def test_a_store_killed_while_somebody_reads_is_no_error(doomed: str) -> None:
 
     assert timed(lambda: cache.read("x", [], "1", read)) == (1, True)
     assert [cache.read("x", [], "1", source.read) for _ in range(50)] == list(range(2, 52))
-    assert 1 <= caching.ERRORS._value.get() - errors <= 3
+    assert 1 <= cache_in_redis.ERRORS._value.get() - errors <= 3
 
 
 def test_a_hung_store_holds_nobody_up_and_is_used_again_when_it_wakes(

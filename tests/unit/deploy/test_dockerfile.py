@@ -1,4 +1,4 @@
-"""Dockerfile: what the image runs as and what may get into it. `tests/e2e` runs its commands."""
+"""Dockerfile: what the image runs as and what may get into it. `tests/system` runs its commands."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""deploy/supervise.py: where to listen and what that is called. `tests/e2e/test_supervise.py` runs it."""
+"""deploy/supervise.py: where to listen and what that is called. `tests/system/test_supervise.py` runs it."""
 
 import pytest
 
