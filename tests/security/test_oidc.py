@@ -449,50 +449,43 @@ def _set(house: Flask, caller: Caller, **values: Any) -> None:
         connection.execute(update(User).where(User.public_id == caller.id).values(**values))
 
 
-def test_untrusted_provider_does_not_get_round_verification(
-    house: Flask, browser: Caller, issuer: Issuer
-) -> None:
-    """What it says of an address lets nobody in before the mail sent there was read."""
+@pytest.fixture
+def claimed(house: Flask, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address that somebody claims at a provider which is not trusted, while addresses are verified."""
     lend(house, issuer, trust_email=False)
     as_somebody(issuer)
-    email = issuer.claims["email"]
-    house.config["EMAIL_VERIFICATION"] = True
-    try:
-        for _ in range(2):
-            assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
-        [mail] = mails(house, email)  # for the account, not for each try
-        # Nor does a click on the mail: whoever is at the provider may not be its reader, who sets a password.
-        proof = {"token": token_of(mail), "password": PASSWORD}
-        assert_refused(browser.post("/auth/verify", json=proof), 403, "WRONG_PASSWORD")
-        asked(browser, "/auth/password/forgot", email=email)
-        new = {"token": token_of(mails(house, email)[-1]), "password": "another good long secret"}
-        assert browser.post("/auth/password/reset", json=new).status_code == 204
-        assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
-    finally:
-        house.config["EMAIL_VERIFICATION"] = False
+    monkeypatch.setitem(house.config, "EMAIL_VERIFICATION", True)
+    return str(issuer.claims["email"])
+
+
+def test_untrusted_provider_does_not_get_round_verification(
+    house: Flask, browser: Caller, issuer: Issuer, claimed: str
+) -> None:
+    """What it says of an address lets nobody in before the mail sent there was read."""
+    for _ in range(2):
+        assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
+    [mail] = mails(house, claimed)  # for the account, not for each try
+    # Nor does a click on the mail: whoever is at the provider may not be its reader, who sets a password.
+    proof = {"token": token_of(mail), "password": PASSWORD}
+    assert_refused(browser.post("/auth/verify", json=proof), 403, "WRONG_PASSWORD")
+    asked(browser, "/auth/password/forgot", email=claimed)
+    new = {"token": token_of(mails(house, claimed)[-1]), "password": "another good long secret"}
+    assert browser.post("/auth/password/reset", json=new).status_code == 204
+    assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
 
 
 def test_of_a_strangers_identity_nothing_is_left_when_the_reader_registers(
-    house: Flask, browser: Caller, issuer: Issuer
+    house: Flask, browser: Caller, issuer: Issuer, claimed: str
 ) -> None:
     """Else the stranger would wait for the other to verify the address, and have the account with him."""
-    lend(house, issuer, trust_email=False)
-    as_somebody(issuer)
-    email = issuer.claims["email"]
-    house.config["EMAIL_VERIFICATION"] = True
-    try:
-        assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
-        strangers = token_of(mails(house, email)[-1])
-        asked(browser, "/auth/register", email=email, password=PASSWORD)
-        readers = token_of(mails(house, email)[-1])
-        assert (
-            browser.post("/auth/verify", json={"token": strangers, "password": PASSWORD}).status_code == 403
-        )
-        new = {"token": readers, "password": "another good long secret"}
-        assert browser.post("/auth/password/reset", json=new).status_code == 204
-        assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
-    finally:
-        house.config["EMAIL_VERIFICATION"] = False
+    assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
+    proof = {"token": token_of(mails(house, claimed)[-1]), "password": PASSWORD}
+    asked(browser, "/auth/register", email=claimed, password=PASSWORD)
+    readers = token_of(mails(house, claimed)[-1])
+    assert browser.post("/auth/verify", json=proof).status_code == 403
+    new = {"token": readers, "password": "another good long secret"}
+    assert browser.post("/auth/password/reset", json=new).status_code == 204
+    assert_refused(signed_in(browser, issuer), 409, "EMAIL_TAKEN")
 
 
 def test_address_outside_the_providers_domains_is_not_believed(
