@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from app import clock, database
 from app.accounts import sessions, users
 from app.accounts.models import User
+from app.accounts.principals import Principal, confirm
 from app.audit import trail
 from app.errors import Conflict, NotFound
 from app.extensions import db
@@ -63,12 +64,18 @@ def find(public_id: str) -> int:
     return int(found)
 
 
-def change(user_id: int, changes: Mapping[str, str], precondition: Precondition = NONE) -> User:
+def change(
+    user_id: int,
+    changes: Mapping[str, str],
+    precondition: Precondition = NONE,
+    *,
+    by: Principal | None = None,
+) -> User:
     """Give an account another `role` or `status`; the sessions of one that is disabled end.
 
-    Raises NotFound, PreconditionFailed, LastAdmin.
+    Raises NotFound, PreconditionFailed, LastAdmin, and of who asks (`by`) as `principals.confirm` does.
     """
-    is_last = hold(user_id).is_last_admin
+    is_last = hold(user_id, by=by).is_last_admin
     user = users.get(user_id, lock=True)
     precondition.check(user.version, user.updated_at)
     role, status = changes.get("role", user.role), changes.get("status", user.status)
@@ -95,8 +102,9 @@ class Held:
     is_last_admin: bool
 
 
-def hold(user_id: int, other: ColumnElement[bool] | None = None) -> Held:
-    """Hold an account, and where it is an admin's all admins, until the transaction ends; `other` as well.
+def hold(user_id: int, other: ColumnElement[bool] | None = None, *, by: Principal | None = None) -> Held:
+    """Hold an account, and where it is an admin's all admins, until the transaction ends; `other` as well. Whoever
+    asks (`by`) may have been removed while this waited: `principals.confirm`.
 
     So that of two who remove each other at the same time the second one sees that there is nobody else: a condition
     in the statement itself would see what was before either. All wait in one order, that of the ids, and for none who
@@ -108,6 +116,8 @@ def hold(user_id: int, other: ColumnElement[bool] | None = None) -> Held:
         or_(User.id == user_id, is_admin & concerned, *([] if other is None else [other]))
     )
     held = db.session.execute(rows.order_by(User.id).with_for_update(key_share=True)).all()
+    if by is not None:
+        confirm(by)
     admins = {row.id for row in held if (row.role, row.status) == ("admin", "active")}
     return Held(user_id in admins and len(admins) == 1)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from app import clock, database
 from app.accounts import notices
@@ -123,6 +123,8 @@ def edit(
             setattr(key, name, changes[name])
         _touch(key)
         trail.record("api_key.changed", public_id, owner=person.user, after={"changed": changed})
+        if "networks" in changed:
+            notices.way_in(person.user_id, WayIn.KEY_MOVED)
     return key
 
 
@@ -144,7 +146,8 @@ def rotate(
     alive = [(kept, end.isoformat()) for kept, end in overlapping.items() if end > now]
     text = _new_text(public_id)
     key.retired = dict(alive[-_MOST_RETIRED:])
-    key.two_factors = person.two_factors
+    # Never more than before: the earlier secrets, which may be in any hands, would get it too.
+    key.two_factors = key.two_factors and person.two_factors
     key.secret_hash, key.expires_at = hash_of(text), expiry
     _touch(key)
     told = {"overlap_seconds": int(overlap.total_seconds()), "expires_at": _told(expiry)}
@@ -165,11 +168,18 @@ def revoke(person: SignedIn, public_id: str, precondition: Precondition = NONE) 
     precondition.check(key.version, key.updated_at)
     db.session.delete(key)
     trail.record("api_key.revoked", public_id, owner=person.user, before={"scopes": key.scopes})
+    notices.way_in(person.user_id, WayIn.KEY_REVOKED)
 
 
-def revoke_all(user_id: int) -> None:
-    """End all keys of a user whose account is closed."""
-    db.session.execute(delete(ApiKey).where(ApiKey.user_id == user_id))
+def revoke_all(user_id: int) -> list[str]:
+    """End all keys of a user; return their ids."""
+    removal = delete(ApiKey).where(ApiKey.user_id == user_id)
+    return list(db.session.scalars(removal.returning(ApiKey.public_id)))
+
+
+def distrust(user_id: int) -> None:
+    """Let the user's keys lend no role that asks for two factors: those that they were made with are gone."""
+    db.session.execute(update(ApiKey).where(ApiKey.user_id == user_id).values(two_factors=False))
 
 
 def forget_expired() -> None:

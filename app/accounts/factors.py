@@ -7,6 +7,7 @@ import segno
 from sqlalchemy import select
 
 from app.accounts import (
+    api_keys,
     guesses,
     notices,
     passkeys,
@@ -80,7 +81,8 @@ def confirm(principal: SignedIn, code: str, device: Device) -> list[str]:
         trail.record("totp.enabled", principal.user, owner=principal.user, failed=True)
         raise WrongCode(field="code")
     guesses.give_back(counted, db.session.connection())
-    sessions.prove(principal, two_factors=True)
+    sessions.lift(principal)
+    second_factor.added(user)
     trail.record("totp.enabled", principal.user, owner=principal.user)
     notices.way_in(user.id, WayIn.CODES_ON)
     return _new_codes(principal)
@@ -118,11 +120,15 @@ def forget(user_id: int) -> None:
 
 def reset(email: str) -> str:
     """For somebody who lost them: delete the factors, and end the sessions, of the account with this address; return
-    its id. Who that somebody is has been checked by who calls. Raises NotFound."""
+    its id. Its API keys lend no role any more that asks for factors.
+
+    Who that somebody is has been checked by who calls. Raises NotFound.
+    """
     user = db.session.scalar(select(User).where(User.email_key == users.email_key(email)).with_for_update())
     if user is None:
         raise NotFound("There is no account with this address.")
     forget(user.id)
+    api_keys.distrust(user.id)
     sessions.end_all(user.id)
     trail.record("factors.reset", user.public_id, owner=user.public_id)
     notices.way_in(user.id, WayIn.FACTORS_RESET)

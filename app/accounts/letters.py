@@ -38,6 +38,8 @@ class WayIn(StrEnum):
     FACTORS_RESET = "The operator removed one-time codes and passkeys from your account"
     KEY_MADE = "An API key was made for your account"
     KEY_ROTATED = "A new secret was made for an API key of your account"
+    KEY_MOVED = "An API key of your account may be used from other networks"
+    KEY_REVOKED = "An API key of your account was revoked"
     IDENTITY_LINKED = "A sign-in at a provider was linked to your account"
     IDENTITY_REMOVED = "A sign-in at a provider was removed from your account"
 
@@ -162,6 +164,17 @@ These open it still, whatever the password is; sign in and remove those that are
 {still if listed else ""}
 
 If it was not you, ask for a new password at once, with this address.""",
+    )
+
+
+def closed() -> Letter:
+    """To the address that an account had."""
+    return _letter(
+        "Your account was closed",
+        f"""Your account at {_house()} was closed, and what was in it is erased. Mails about it that were not sent yet
+will not come.
+
+If it was not you, write to {_operator()} at once, and change your password wherever else you use it.""",
     )
 
 

@@ -30,6 +30,12 @@ def new_device(user: User, device: Device) -> None:
     tell(user.public_id, user.email, letter)
 
 
+def closed(user: User) -> None:
+    """Tell of the end of an account, while its address is known: whatever else was to be told does not come any
+    more, so that a thief could have silenced it."""
+    tell(user.public_id, user.email, letters.closed())
+
+
 def way_in(user_id: int, what: WayIn) -> None:
     """Tell the user with this internal id what became of a way into his account."""
     _write(user_id, letters.way_in(what))

@@ -98,14 +98,15 @@ def redeem(examined: Examined) -> tuple[User, str]:
             OneTimeToken.purpose == examined.purpose,
             OneTimeToken.expires_at > clock.now(),
         )
-        .returning(OneTimeToken.user_id, OneTimeToken.address)
+        .returning(OneTimeToken.address)
     )
-    found = db.session.execute(use).first()
-    user = db.session.get(User, found.user_id, with_for_update=True) if found else None
-    if found is None or user is None or user.status != "active":
+    # The user first, as everybody does who ends tokens or makes them: else two would wait for each other.
+    user = db.session.get(User, examined.user_id, with_for_update=True)
+    address: str | None = db.session.scalar(use)
+    if address is None or user is None or user.status != "active":
         raise InvalidOneTimeToken()
     guesses.give_back(examined.counted, db.session.connection())
-    return user, found.address
+    return user, address
 
 
 def end(user_id: int, *purposes: str) -> None:

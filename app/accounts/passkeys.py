@@ -64,7 +64,8 @@ def add(principal: SignedIn, name: str, credential: dict[str, Any]) -> Passkey:
             db.session.add(passkey)
     except IntegrityError:
         raise Conflict("This passkey was added before.") from None
-    sessions.prove(principal, two_factors=True)
+    sessions.lift(principal)
+    second_factor.added(user)
     trail.record("passkey.added", passkey.public_id, owner=principal.user)
     notices.way_in(user.id, WayIn.PASSKEY_ADDED)
     return passkey
@@ -89,9 +90,10 @@ def remove(principal: SignedIn, public_id: str) -> None:
     notices.way_in(user.id, WayIn.PASSKEY_REMOVED)
 
 
-def forget(user_id: int) -> None:
-    """Delete all of the user's."""
-    db.session.execute(delete(Passkey).where(Passkey.user_id == user_id))
+def forget(user_id: int) -> list[str]:
+    """Delete all of the user's; return their ids."""
+    removal = delete(Passkey).where(Passkey.user_id == user_id)
+    return list(db.session.scalars(removal.returning(Passkey.public_id)))
 
 
 def options_to_sign_in() -> dict[str, Any]:

@@ -57,24 +57,26 @@ def hashed(password: str) -> str:
     In the form that Werkzeug writes: ``pbkdf2:sha256:<rounds>$<salt>$<hex>``. Raises TooManyHashes.
     """
     rounds, salt = current_app.config["PASSWORD_ROUNDS"], secrets.token_urlsafe(_SALT_BYTES)
-    return f"{_METHOD}{rounds}${salt}${_derived(password, salt, rounds).hex()}"
+    with _turns().take():
+        return f"{_METHOD}{rounds}${salt}${_derived(password, salt, rounds).hex()}"
 
 
 def matches(password: str, password_hash: str | None) -> bool:
     """Compare a guess. Where there is no hash (an unknown user) one is burnt, so that the time tells nothing.
 
-    Raises TooManyHashes.
+    Raises TooManyHashes, and then nothing was compared: all of it is done in one turn.
     """
-    if password_hash is None:
-        _derived(password, "nobody's salt", current_app.config["PASSWORD_ROUNDS"])
+    full = current_app.config["PASSWORD_ROUNDS"]
+    with _turns().take():
+        if password_hash is None:
+            _derived(password, "nobody's salt", full)
+            return False
+        rounds, salt, expected = _parts(password_hash)
+        if hmac.compare_digest(_derived(password, salt, rounds).hex(), expected):
+            return True
+        if rounds < full:  # one of fewer rounds is refused as slowly as nobody's
+            _derived(password, salt, full - rounds)
         return False
-    rounds, salt, expected = _parts(password_hash)
-    if hmac.compare_digest(_derived(password, salt, rounds).hex(), expected):
-        return True
-    missing = current_app.config["PASSWORD_ROUNDS"] - rounds
-    if missing > 0:  # one of fewer rounds is refused as slowly as nobody's
-        _derived(password, salt, missing)
-    return False
 
 
 def renewed(password: str, password_hash: str) -> str | None:
@@ -121,8 +123,7 @@ def _parts(password_hash: str) -> tuple[int, str, str]:
 def _derived(password: str, salt: str, rounds: int) -> bytes:
     """32 bytes by PBKDF2-SHA256, in half the time of `hashlib` and with the GIL released."""
     normal = unicodedata.normalize("NFKC", password)
-    with _turns().take():
-        return PBKDF2HMAC(hashes.SHA256(), 32, salt.encode(), rounds).derive(normal.encode())
+    return PBKDF2HMAC(hashes.SHA256(), 32, salt.encode(), rounds).derive(normal.encode())
 
 
 def _turns() -> Turns:

@@ -16,12 +16,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
 from app import addresses, clock, database, sealing
-from app.accounts import guesses, letters, notices, one_time, passwords, users
+from app.accounts import guesses, letters, notices, one_time, passwords, second_factor, users
 from app.accounts.devices import Device
 from app.accounts.guesses import Guessed
 from app.accounts.models import Petition, User
 from app.accounts.oidc import identities
 from app.accounts.one_time import EMAIL, LIFE, RESET, VERIFY
+from app.accounts.principals import SignedIn
 from app.audit import circumstances, trail
 from app.audit.circumstances import Circumstances
 from app.extensions import db
@@ -64,13 +65,14 @@ def reset(email: str, device: Device) -> None:
     _ask("reset", email, device)
 
 
-def change_email(user: str, email: str, password_hash: str, device: Device) -> None:
-    """Ask for another address for the user with this public id, who has proven who he is by the password of this
-    hash: another password stops the change, whether it was answered yet or not.
+def change_email(person: SignedIn, email: str, password_hash: str, device: Device) -> None:
+    """Ask for another address for somebody who has proven who he is by the password of this hash: another password
+    stops the change, whether it was answered yet or not, and so does a second factor where he has shown one.
 
     Raises ValidationFailed, RateLimited or MailOff.
     """
-    _ask("email", email, device, user=user, proof=_digest(password_hash))
+    proof = _digest(password_hash)
+    _ask("email", email, device, user=person.user, proof=proof, two_factors=person.two_factors)
 
 
 def answer_next() -> bool:
@@ -101,7 +103,7 @@ def _answer(kind: str, sealed: bytes, request_id: str | None, ip_prefix: str) ->
         log.error("petition dropped", kind=kind, error=type(error).__name__)  # its text may tell the address
 
 
-def _ask(kind: str, email: str, device: Device, **more: str) -> None:
+def _ask(kind: str, email: str, device: Device, **more: str | bool) -> None:
     outbox.require_mail()
     address = users.checked_email(email)
     _count(kind, address, device)
@@ -118,7 +120,7 @@ def _counted(kind: str, address: str, device: Device) -> list[Guessed]:
     return [by_address, Guessed("MAILS_IP", (addresses.counted(device.address),))]
 
 
-def _write(kind: str, **asked: str | None) -> None:
+def _write(kind: str, **asked: str | bool | None) -> None:
     now = circumstances.current()
     db.session.add(
         Petition(
@@ -139,7 +141,8 @@ def _register(email: str, name: str | None, password_hash: str) -> None:
     elif user.awaits_verification:
         # One of the two may be a stranger who waits for the other to verify it: neither's way in counts.
         user.password_hash = None
-        identities.forget(user.id)
+        for identity in identities.forget(user.id):
+            trail.record("identity.removed", identity, owner=user.public_id)
         one_time.end(user.id, VERIFY)
         _send(user, RESET, letters.registered_again)
     else:
@@ -162,9 +165,11 @@ def _reset(email: str) -> None:
         trail.record("password.reset_requested", user.public_id, owner=user.public_id)
 
 
-def _change_email(email: str, user: str, proof: str) -> None:
+def _change_email(email: str, user: str, proof: str, two_factors: bool) -> None:
     found = db.session.scalar(select(User).where(User.public_id == user).with_for_update())
     if found is None or found.status != "active" or _digest(found.password_hash or "") != proof:
+        return
+    if second_factor.guards(found) and not two_factors:
         return
     holder = _holder(email)
     if holder is None or holder.id == found.id:  # his own in another spelling

@@ -4,12 +4,13 @@ role count at once, in every process."""
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from app import database
 from app.accounts import second_factor, tokens
-from app.accounts.models import Session, User
-from app.errors import InvalidToken
+from app.accounts.models import ApiKey, Session, User
+from app.errors import Forbidden, InvalidToken
+from app.extensions import db
 
 ADMIN = "admin"
 """The scope that lets an API key use its owner's role."""
@@ -107,3 +108,21 @@ def authenticate(token: str) -> SignedIn:
     withheld = second_factor.is_needed(role) and not two_factors
     counted = "user" if withheld else role
     return SignedIn(user_id, user, counted, session, session_id, proven, two_factors, is_withheld=withheld)
+
+
+def confirm(principal: Principal) -> None:
+    """Look at the caller once more, in his own transaction, and hold the credential until that ends.
+
+    For what outlives the credential: since he was let in a slow body, a lock or a provider may have taken its time,
+    and meanwhile he was shut out. Raises SessionEnded, or Forbidden where the role that counted is not his any more.
+    """
+    is_person = isinstance(principal, SignedIn)
+    kind = Session if is_person else ApiKey
+    alive = Session.ended_at.is_(None) if is_person else true()
+    own = (kind.public_id == principal.credential, User.status == "active", alive)
+    query = select(User.role).join(kind, kind.user_id == User.id).where(*own)
+    role = db.session.scalar(query.with_for_update(of=kind))
+    if role is None:
+        raise SessionEnded()
+    if principal.role not in ("user", role):
+        raise Forbidden()

@@ -46,7 +46,9 @@ def reset_password(token: str, password: str, device: Device) -> None:
     Raises ValidationFailed, RateLimited or InvalidOneTimeToken.
     """
     examined = one_time.examine(token, RESET, device)
-    password_hash = passwords.hashed(passwords.accepted(password, email=examined.address))
+    accepted = passwords.accepted(password, email=examined.address)
+    with guesses.kept_unless_busy(examined.counted):
+        password_hash = passwords.hashed(accepted)
     user, address = one_time.redeem(examined)
     _require(user, address)
     if not users.is_proven(user):
@@ -54,7 +56,7 @@ def reset_password(token: str, password: str, device: Device) -> None:
     user.password_hash = password_hash
     _prove(user)
     one_time.end(user.id)
-    sessions.end_all(user.id)
+    sessions.end_all(user.id, actor=user.public_id)
     _begin_anew(user, device)
     notices.password_changed(user.id)
     trail.record("password.reset", user.public_id, owner=user.public_id, actor=user.public_id)
@@ -69,7 +71,7 @@ def request_change(principal: SignedIn, email: str, password: str, device: Devic
     address = users.checked_email(email)
     users.check_domain(address)
     compared = compare(principal.user_id, principal.user, password, device)
-    petitions.change_email(principal.user, address, compared, device)
+    petitions.change_email(principal, address, compared, device)
     require_factors(principal)
     trail.record("email.change_requested", principal.user, owner=principal.user)
 
@@ -101,7 +103,8 @@ def _redeemed(token: str, purpose: str, password: str | None, device: Device) ->
     ("pre-hijacking"); who reads the mail and has no password sets one by `reset_password`.
     """
     examined = one_time.examine(token, purpose, device)
-    compare(examined.user_id, examined.user, password, device)
+    with guesses.kept_unless_busy(examined.counted):
+        compare(examined.user_id, examined.user, password, device)
     return one_time.redeem(examined)
 
 
@@ -117,10 +120,12 @@ def _disown(user: User) -> None:
 
     One-time codes open nothing, and stay. Passkeys too of who has to have a second factor: a mailbox is none.
     """
-    identities.forget(user.id)
-    api_keys.revoke_all(user.id)
+    gone = {"identity.removed": identities.forget(user.id), "api_key.revoked": api_keys.revoke_all(user.id)}
     if not second_factor.is_needed(user.role):
-        passkeys.forget(user.id)
+        gone["passkey.removed"] = passkeys.forget(user.id)
+    for action, public_ids in gone.items():
+        for public_id in public_ids:
+            trail.record(action, public_id, owner=user.public_id, actor=user.public_id)
 
 
 def _begin_anew(user: User, device: Device) -> None:

@@ -16,7 +16,7 @@ from app.accounts.devices import Device
 from app.accounts.guesses import Counted
 from app.accounts.models import User
 from app.accounts.one_time_codes import OtpRequired, WrongCode
-from app.accounts.principals import SignedIn
+from app.accounts.principals import SignedIn, confirm
 from app.audit import trail
 from app.errors import AppError, Forbidden
 from app.extensions import db
@@ -33,15 +33,19 @@ class ReauthenticationRequired(Forbidden):
 
 
 def require_recent(principal: SignedIn) -> User:
-    """The caller's account, locked, if he has just shown who he is. Raises ReauthenticationRequired."""
+    """The caller's account, locked, if he has just shown who he is.
+
+    Raises ReauthenticationRequired, and as `principals.confirm` does.
+    """
     _refuse_late(principal)
     return require_factors(principal)
 
 
 def require_factors(principal: SignedIn) -> User:
     """The caller's account, locked, if his session has all the factors that the account asks for: what the password
-    alone does not open it does not change. Raises ReauthenticationRequired."""
+    alone does not open it does not change. Raises ReauthenticationRequired, and as `principals.confirm` does."""
     user = users.get(principal.user_id, lock=True)
+    confirm(principal)
     _refuse_half(principal, user)
     return user
 

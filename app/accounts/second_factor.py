@@ -3,7 +3,7 @@
 from flask import current_app
 from sqlalchemy import exists, select
 
-from app.accounts import totp
+from app.accounts import one_time, totp
 from app.accounts.models import Passkey, User
 from app.errors import Forbidden
 from app.extensions import db
@@ -29,6 +29,12 @@ def guards(user: User) -> bool:
     A passkey beside a password that opens everything guards nothing: whoever lost it may remove it.
     """
     return totp.is_on(user.id) or (is_needed(user.role) and has_passkey(user))
+
+
+def added(user: User) -> None:
+    """One more factor: another address that one alone has asked for does not come any more."""
+    if guards(user):
+        one_time.end(user.id, one_time.EMAIL)
 
 
 def refuse_none_left(user: User) -> None:

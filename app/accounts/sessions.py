@@ -158,8 +158,14 @@ def end(user_id: int, public_id: str) -> None:
 
 def prove(principal: SignedIn, *, two_factors: bool) -> None:
     """Note that the caller has shown again who he is; `two_factors`: by what makes it two."""
-    shown = {"reauthenticated_at": clock.now()} | ({"two_factors": True} if two_factors else {})
-    db.session.execute(update(Session).where(Session.id == principal.session_id).values(shown))
+    if two_factors:
+        lift(principal)
+    _note(principal, reauthenticated_at=clock.now())
+
+
+def lift(principal: SignedIn) -> None:
+    """Let the session be one of two factors: its caller has added one, which says nothing of who he is."""
+    _note(principal, two_factors=True)
 
 
 def end_others(principal: SignedIn) -> None:
@@ -167,8 +173,9 @@ def end_others(principal: SignedIn) -> None:
     _end(Session.user_id == principal.user_id, Session.id != principal.session_id)
 
 
-def end_all(user_id: int) -> None:
-    _end(Session.user_id == user_id)
+def end_all(user_id: int, *, actor: str | None = None) -> None:
+    """End all sessions of a user. `actor`: who does it, where no door has told."""
+    _end(Session.user_id == user_id, actor=actor)
 
 
 def forget(user_id: int) -> None:
@@ -191,6 +198,10 @@ def purge() -> None:
         connection.execute(
             delete(Session).where((Session.ended_at < horizon) | (Session.expires_at < horizon))
         )
+
+
+def _note(principal: SignedIn, **columns: object) -> None:
+    db.session.execute(update(Session).where(Session.id == principal.session_id).values(columns))
 
 
 def _end(*conditions: ColumnElement[bool], actor: str | None = None) -> bool:

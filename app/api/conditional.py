@@ -95,7 +95,7 @@ def _validated(response: Response) -> Response:
         response.last_modified = changed_at
     if request.method in SAFE_METHODS:
         response.headers["Cache-Control"] = "private, no-cache"
-        response.vary.update(("Authorization", "X-API-Key"))
+        response.vary.update(("Authorization", "X-API-Key", "Cookie"))
     else:
         response.headers["Content-Location"] = href
     return response

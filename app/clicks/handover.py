@@ -9,7 +9,7 @@ from sqlalchemy import Table, select
 from app.accounts import administration
 from app.accounts.administration import LastAdmin
 from app.accounts.models import User
-from app.accounts.principals import SignedIn
+from app.accounts.principals import Principal, SignedIn
 from app.accounts.reauthentication import require_recent
 from app.audit import trail
 from app.clicks import owners
@@ -23,14 +23,21 @@ from app.preconditions import NONE, Precondition
 _TABLES: tuple[Table, ...] = (AccountCount.__table__, AccountFacet.__table__)  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
 
 
-def close_account(user_id: int, precondition: Precondition = NONE, *, links_to: str | None = None) -> None:
+def close_account(
+    user_id: int,
+    precondition: Precondition = NONE,
+    *,
+    links_to: str | None = None,
+    by: Principal | None = None,
+) -> None:
     """Close the account; its links end with it, or belong to the user with the public id `links_to`.
 
-    Raises NotFound, PreconditionFailed, LastAdmin, and ValidationFailed naming `links_to` where nobody can have them.
+    Raises NotFound, PreconditionFailed, LastAdmin, ValidationFailed naming `links_to` where nobody can have them, and
+    of who asks (`by`) as `principals.confirm` does.
     """
     if links_to is not None:
         _hand_over(user_id, links_to)
-    closing.close_account(user_id, precondition)
+    closing.close_account(user_id, precondition, by=by)
 
 
 def close_own_account(principal: SignedIn, precondition: Precondition = NONE) -> None:

@@ -10,10 +10,21 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, literal, s
 from sqlalchemy.orm import Session, aliased
 
 from app import clock, database
-from app.accounts import administration, answers, api_keys, devices, factors, one_time, sessions, users, uses
+from app.accounts import (
+    administration,
+    answers,
+    api_keys,
+    devices,
+    factors,
+    notices,
+    one_time,
+    sessions,
+    users,
+    uses,
+)
 from app.accounts.administration import LastAdmin
-from app.accounts.models import User
 from app.accounts.oidc import identities
+from app.accounts.principals import Principal
 from app.accounts.users import VerifiedMeanwhile
 from app.audit import trail
 from app.extensions import db
@@ -31,13 +42,21 @@ _ERASED_LINK: dict[str, Any] = {
 }
 
 
-def close_account(user_id: int, precondition: Precondition = NONE, *, unless_verified: bool = False) -> None:
-    """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew.
+def close_account(
+    user_id: int,
+    precondition: Precondition = NONE,
+    *,
+    unless_verified: bool = False,
+    by: Principal | None = None,
+) -> None:
+    """Close the account: its sessions end, what the user wrote is erased, the e-mail address can register anew. Of
+    the mails that wait one is left, which tells of it.
 
-    Raises NotFound, PreconditionFailed, LastAdmin; VerifiedMeanwhile where it was to be closed `unless_verified`.
+    Raises NotFound, PreconditionFailed, LastAdmin; VerifiedMeanwhile where it was to be closed `unless_verified`; and
+    of who asks (`by`) as `principals.confirm` does.
     """
     now = clock.now()
-    user = _close(user_id, now, precondition, unless_verified=unless_verified)
+    _close(user_id, now, precondition, by, unless_verified=unless_verified)
     sessions.forget(user_id)
     api_keys.revoke_all(user_id)
     answers.forget(user_id)
@@ -46,7 +65,6 @@ def close_account(user_id: int, precondition: Precondition = NONE, *, unless_ver
     factors.forget(user_id)
     identities.forget(user_id)
     uses.forget_user(user_id)
-    outbox.forget(user.public_id)
     deleted_at = func.coalesce(Link.deleted_at, now)
     _erase(db.session(), Link.owner_id == user_id, deleted_at=deleted_at, updated_at=now)
     own_tags = select(Tag.id).where(Tag.owner_id == user_id)
@@ -79,15 +97,20 @@ def hand_over(user_id: int, heir_id: int) -> int:
     return len(links)
 
 
-def _close(user_id: int, now: datetime, precondition: Precondition, *, unless_verified: bool) -> User:
+def _close(
+    user_id: int, now: datetime, precondition: Precondition, by: Principal | None, *, unless_verified: bool
+) -> None:
     # The user first: a link that is being made holds this row, and so is there when the links are erased.
-    is_last = administration.hold(user_id).is_last_admin
+    is_last = administration.hold(user_id, by=by).is_last_admin
     user = users.get(user_id, lock=True)
     precondition.check(user.version, user.updated_at)
     if unless_verified and not user.awaits_verification:
         raise VerifiedMeanwhile()
     if is_last:
         raise LastAdmin()
+    outbox.forget(user.public_id)
+    if not user.awaits_verification:  # else the address may be a stranger's
+        notices.closed(user)
     for name in _PERSONAL:
         setattr(user, name, None)
     user.status = "closed"
@@ -95,7 +118,6 @@ def _close(user_id: int, now: datetime, precondition: Precondition, *, unless_ve
     user.version += 1
     db.session.flush()
     trail.record("user.closed", user.public_id, owner=user.public_id)
-    return user
 
 
 def erase_deleted() -> None:

@@ -31,6 +31,7 @@ STAYS = {
     "account_counts": "counts of visitors, which `flask clicks verify` holds against those of links",
     "account_facets": "as account_counts",
     "stats_versions": "a number beside an id",
+    "outgoing_mails": "the letter that tells of it, sealed, until it is sent, a day at most (ADR 22)",
 }
 NAMES = {"user_id", "owner_id", "owner", "actor", "caller"}
 

@@ -60,11 +60,17 @@ def test_factors_that_the_operator_removed_are_told(app: Flask, alice: Caller) -
     ]
 
 
-def test_api_keys_made_and_rotated_are_told(app: Flask, alice: Caller) -> None:
+def test_api_keys_made_moved_rotated_and_revoked_are_told(app: Flask, alice: Caller) -> None:
     key = make_key(alice)
     assert subjects(app, alice.email) == ["An API key was made for your account"]
     assert alice.post(f"/api-keys/{key}/rotate", json={}).status_code == 200
     assert subjects(app, alice.email) == ["A new secret was made for an API key of your account"]
+    assert alice.patch(f"/api-keys/{key}", json={"name": "other"}).status_code == 200
+    assert subjects(app, alice.email) == []
+    assert alice.patch(f"/api-keys/{key}", json={"allowed_networks": ["10.0.0.0/8"]}).status_code == 200
+    assert subjects(app, alice.email) == ["An API key of your account may be used from other networks"]
+    assert alice.delete(f"/api-keys/{key}").status_code == 204
+    assert subjects(app, alice.email) == ["An API key of your account was revoked"]
 
 
 def test_identities_linked_and_removed_are_told(app: Flask, alice: Caller) -> None:

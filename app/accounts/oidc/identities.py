@@ -83,10 +83,11 @@ def remove(principal: SignedIn, public_id: str) -> None:
     notices.way_in(user.id, WayIn.IDENTITY_REMOVED)
 
 
-def forget(user_id: int) -> None:
-    """Forget all of the user's, and what he has begun at a provider."""
-    db.session.execute(delete(Identity).where(Identity.user_id == user_id))
+def forget(user_id: int) -> list[str]:
+    """Forget all of the user's, and what he has begun at a provider; return the ids of what he had."""
     flows.forget(user_id)
+    removal = delete(Identity).where(Identity.user_id == user_id)
+    return list(db.session.scalars(removal.returning(Identity.public_id)))
 
 
 def _linked_before(user: User, person: Person) -> Identity:

@@ -15,11 +15,19 @@ from app.accounts.devices import Device
 from app.accounts.models import User
 from app.accounts.oidc import identities
 from app.accounts.oidc.proving import NotProven, Person
+from app.accounts.signing_in import refused
 from app.accounts.users import EmailTaken, RegistrationClosed
 from app.audit import trail
 from app.errors import Forbidden, ValidationFailed
 from app.extensions import db
 from settings.providers import OIDCProvider
+
+
+class LinkFirst(EmailTaken):
+    """409, and kept: somebody at a provider would have been let in by an address, as the user who has it."""
+
+    message = "There is an account with this address; sign in to it, then link the provider."
+    keeps = True
 
 
 class NotVouchedFor(Forbidden):
@@ -69,7 +77,7 @@ def _vouched(person: Person, provider: OIDCProvider) -> str:
 
 
 def _of_address(address: str, provider: OIDCProvider) -> User | None:
-    """The user of this address. Raises EmailTaken where either side has not proven that it is his, and where a second
+    """The user of this address. Raises LinkFirst where either side has not proven that it is his, and where a second
     factor is asked of who signs in: an address is one."""
     key = users.email_key(address)
     user = db.session.scalar(select(User).where(User.email_key == key).with_for_update())
@@ -78,7 +86,7 @@ def _of_address(address: str, provider: OIDCProvider) -> User | None:
     # What is stored is compared itself: the key of a row may be as an older release made it.
     is_his = provider.trust_email and users.is_proven(user) and users.email_key(user.email or "") == key
     if not is_his or second_factor.guards(user):
-        raise EmailTaken("There is an account with this address; sign in to it, then link the provider.")
+        raise refused(user.public_id, "openid", LinkFirst())
     return user
 
 

@@ -151,9 +151,8 @@ def patch_user(changes: dict[str, Any], user_id: str) -> User:
     For admins. Counts at once: who is disabled is signed out everywhere and cannot sign in; the links stay as they
     are. A service has an admin: to the last one nothing is done (409, `reason` is `last_admin`).
     """
-    return validated(
-        administration.change(administration.find(_for_its_person(user_id)), changes, precondition())
-    )
+    account = administration.find(_for_its_person(user_id))
+    return validated(administration.change(account, changes, precondition(), by=current_principal()))
 
 
 @blueprint.delete("/<user_id>", parameters=USER_ID)
@@ -169,7 +168,7 @@ def delete_user(query: dict[str, Any], user_id: str) -> None:
     are from now on; then their statistics count for that account.
     """
     account = administration.find(_for_its_person(user_id))
-    handover.close_account(account, precondition(), links_to=query.get("links_to"))
+    handover.close_account(account, precondition(), links_to=query.get("links_to"), by=current_principal())
 
 
 def _for_its_person(user_id: str) -> str:

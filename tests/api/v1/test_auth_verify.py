@@ -183,6 +183,7 @@ def test_account_that_nobody_verifies_is_closed_after_a_week(
             with database.reading() as connection:
                 query = select(func.count()).select_from(User).where(User.email == ADA["email"])
                 assert connection.scalar(query) == known
+    assert mails(app, ADA["email"]) == []  # which may be a stranger's
     assert sign_in(alice, email=alice.email) == (200, None)
 
 
