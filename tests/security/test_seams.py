@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from werkzeug.test import TestResponse
 
 from app import clock, database
@@ -301,6 +301,9 @@ def test_answer_to_one_reader_of_a_browser_is_not_the_next_ones(app: Flask, alic
     assert {"Authorization", "X-API-Key", "Cookie"} <= set(answer.vary)
 
 
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+
 class TestPostgreSQL:
     @pytest.fixture
     def database_url(self, postgres_url: str) -> str:
@@ -320,14 +323,32 @@ class TestPostgreSQL:
     ) -> None:
         """Else it would have the token, which the other one wants, and PostgreSQL would fail one of the two."""
         body = {"token": issued(alice, RESET), "password": "another good long secret"}
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         stranger = Caller(app.test_client())
         number = internal_id(app, alice)
         with ThreadPoolExecutor(1) as elsewhere, app.app_context(), database.writing() as connection:
             connection.execute(select(User.id).where(User.id == number).with_for_update())
             answer = elsewhere.submit(stranger.post, "/auth/password/reset", json=body)
-            while not connection.scalar(waiting):
+            while not connection.scalar(WAITING):
                 assert not answer.done()
             connection.execute(delete(OneTimeToken).where(OneTimeToken.user_id == number))
             connection.commit()
             assert answer.result().headers["X-Error-Code"] == "INVALID_ONE_TIME_TOKEN"
+
+    def test_ending_all_others_waits_for_who_holds_the_user_with_nothing_in_its_hands(
+        self, app: Flask, alice: Caller
+    ) -> None:
+        """Else it would have the first session, and want that of who is changing a way in, and ends the first one."""
+        changing, ending = another_session(alice), another_session(alice)
+        number = internal_id(app, alice)
+        own = select(Session.id).where(Session.user_id == number).order_by(Session.id)
+        with ThreadPoolExecutor(1) as elsewhere, app.app_context(), database.writing() as connection:
+            first, second, _ = connection.scalars(own).all()
+            connection.execute(select(User.id).where(User.id == number).with_for_update())
+            connection.execute(select(Session.id).where(Session.id == second).with_for_update())
+            answer = elsewhere.submit(ending.delete, "/auth/sessions")
+            while not connection.scalar(WAITING):
+                assert not answer.done()
+            connection.execute(update(Session).where(Session.id == first).values(ended_at=clock.now()))
+            connection.commit()
+            assert answer.result().status_code == 204
+        assert changing.get("/users/me").status_code == 401
