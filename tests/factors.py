@@ -41,6 +41,13 @@ def sign_in(caller: Caller, otp: str | None = None, password: str = PASSWORD) ->
     return caller.post("/auth/login", json=body | ({} if otp is None else {"otp": otp}))
 
 
+def another_session(caller: Caller) -> Caller:
+    """The same person elsewhere."""
+    elsewhere = Caller(caller.client.application.test_client(), caller.id, caller.email)
+    elsewhere.token = sign_in(elsewhere).json["access_token"]
+    return elsewhere
+
+
 def add_passkey(
     caller: Caller, authenticator: Authenticator | None = None, name: str = "Key"
 ) -> Authenticator:

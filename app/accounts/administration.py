@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, or_, select
 
 from app import clock, database
-from app.accounts import sessions, users
+from app.accounts import one_time, sessions, users
 from app.accounts.models import User
 from app.accounts.principals import Principal, confirm
 from app.audit import trail
@@ -71,7 +71,8 @@ def change(
     *,
     by: Principal | None = None,
 ) -> User:
-    """Give an account another `role` or `status`; the sessions of one that is disabled end.
+    """Give an account another `role` or `status`; the sessions of one that is disabled end, and what was sent to set
+    or change anything.
 
     Raises NotFound, PreconditionFailed, LastAdmin, and of who asks (`by`) as `principals.confirm` does.
     """
@@ -87,6 +88,7 @@ def change(
     if status != user.status:
         trail.record(_EVENTS[status], user.public_id, owner=user.public_id)
         sessions.end_all(user_id)
+        one_time.end(user_id, one_time.RESET, one_time.EMAIL)
     user.role, user.status = role, status
     if db.session.is_modified(user):
         user.version += 1

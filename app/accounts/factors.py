@@ -10,6 +10,7 @@ from app.accounts import (
     api_keys,
     guesses,
     notices,
+    one_time,
     passkeys,
     reauthentication,
     recovery_codes,
@@ -130,6 +131,7 @@ def reset(email: str) -> str:
     forget(user.id)
     api_keys.distrust(user.id)
     sessions.end_all(user.id)
+    one_time.end(user.id, one_time.RESET, one_time.EMAIL)
     trail.record("factors.reset", user.public_id, owner=user.public_id)
     notices.way_in(user.id, WayIn.FACTORS_RESET)
     return user.public_id
