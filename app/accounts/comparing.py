@@ -27,7 +27,8 @@ def compare(user_id: int, user: str, password: str | None, device: Device, field
     with database.reading() as connection:
         query = select(User.email_key, User.password_hash).where(User.id == user_id)
         key, stored = connection.execute(query).one()
-    with guesses.counting(signing_in.at_account(key or "", user_id, user, device)):
+        at_it = signing_in.at_account(key or "", user_id, user, device, connection)
+    with guesses.counting(at_it):
         if not passwords.matches(password or "", stored):
             trail.record("password.refused", user, owner=user, failed=True)
             raise WrongPassword(None if stored else _UNSET, field=field)

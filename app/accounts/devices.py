@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from app import addresses, clock, database
 from app.accounts.models import KnownDevice, User
@@ -50,34 +50,35 @@ class Device:
         return hmac.new(current_app.config["SECRET_KEY"].encode(), text, hashlib.sha256).hexdigest()
 
 
-def known(user_id: int, user: str, device: Device) -> str | None:
-    """The device's fingerprint, if the user signed in from it before. Begins no write transaction."""
+def known(user_id: int, user: str, device: Device, within: Connection) -> str | None:
+    """The device's fingerprint, if the user signed in from it before."""
     query = select(KnownDevice.fingerprint).where(
         KnownDevice.user_id == user_id,
         KnownDevice.fingerprint == device.fingerprint(user),
         KnownDevice.last_seen_at > clock.now() - KEPT,
     )
-    with database.reading() as connection:
-        fingerprint: str | None = connection.scalar(query)
-        return fingerprint
+    fingerprint: str | None = within.scalar(query)
+    return fingerprint
 
 
 def remember(user_id: int, user: str, device: Device) -> bool:
     """Note that the user has signed in from it; return whether it is new."""
-    values = {"user_id": user_id, "fingerprint": device.fingerprint(user)}
+    key = {"user_id": user_id, "fingerprint": device.fingerprint(user)}
     now = clock.now()
-    own = [getattr(KnownDevice, name) == value for name, value in values.items()]
+    # Past the ORM, which has no such objects to keep up to date.
+    connection = db.session.connection()
+    own = [getattr(KnownDevice, name) == value for name, value in key.items()]
     seen = update(KnownDevice).where(*own, KnownDevice.last_seen_at > now - KEPT).values(last_seen_at=now)
-    if db.session.execute(seen.returning(KnownDevice.user_id)).first():
+    if connection.execute(seen).rowcount:
         return False
     statement = (
-        database.insert_into(KnownDevice, db.session.connection())
-        .values(**values, last_seen_at=now)
+        database.insert_into(KnownDevice, connection)
+        .values(**key, last_seen_at=now)
         .on_conflict_do_update(
             index_elements=[KnownDevice.user_id, KnownDevice.fingerprint], set_={"last_seen_at": now}
         )
     )
-    db.session.execute(statement)
+    connection.execute(statement)
     _forget_beyond_most(user_id)
     return True
 

@@ -7,7 +7,7 @@ is refused (ASVS 5.0 6.3.1).
 import hashlib
 import hmac
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from flask import current_app
 from limits import parse
 from prometheus_client import Counter
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, func, select
 
 from app import clock, database
 from app.accounts.models import Guess
+from app.database import Insert
 from app.errors import RateLimited, Unavailable
 from app.extensions import db
 
@@ -46,27 +47,23 @@ class Guessed:
 def count(guesses: Sequence[Guessed]) -> Counted:
     """Count one guess on each, all or none, in a short transaction of its own; return what `give_back` takes.
 
-    Raises RateLimited where one of them is used up, with the seconds until it opens again.
+    Raises RateLimited where some are used up, with the seconds until all of them are open again.
     """
-    now = clock.now()
-    # One order for everybody, or two guesses could wait for each other.
-    wanted = sorted(
-        (guess for guess in guesses if current_app.config[guess.rates]), key=lambda guess: guess.key
-    )
-    counted: Counted = {}
+    wanted = {guess.key: guess for guess in guesses if current_app.config[guess.rates]}
+    if not wanted:
+        return {}
     with database.writing() as connection:
-        for guess in wanted:
-            resets_at = _count(connection, guess, now)
-            if resets_at is None:
-                REFUSED.labels(guess.rates).inc()
-                raise RateLimited(_wait(connection, guess, now), "Too many tries; wait before the next.")
-            counted[guess.key] = resets_at
+        counted = _count(connection, wanted)
+        if refused := wanted.keys() - counted.keys():
+            for key in refused:
+                REFUSED.labels(wanted[key].rates).inc()
+            raise RateLimited(_wait(connection, refused), "Too many tries; wait before the next.")
     return counted
 
 
 def has_room(guess: Guessed, within: Connection) -> bool:
     """Count one in the transaction of `within`, where there is room for one; for what is no secret."""
-    return not current_app.config[guess.rates] or _count(within, guess, clock.now()) is not None
+    return not current_app.config[guess.rates] or bool(_count(within, {guess.key: guess}))
 
 
 @contextmanager
@@ -100,10 +97,15 @@ def give_back(counted: Counted, within: Connection | None = None) -> None:
 
     Each from the window it was counted in: a right guess that ends in the next one must not free a wrong one.
     """
+    if not counted:
+        return
     with nullcontext(within) if within else database.writing() as connection:
-        for key, resets_at in counted.items():
-            own = (Guess.key == key) & (Guess.resets_at == resets_at) & (Guess.count > 0)
-            connection.execute(update(Guess).where(own).values(count=Guess.count - 1))
+        # An upsert, since an UPDATE would lock several rows in an order of its own.
+        insertion = database.insert_into(Guess, connection)
+        own = (Guess.resets_at == insertion.excluded.resets_at) & (Guess.count > 0)
+        values = {"count": Guess.count - 1}
+        statement = insertion.on_conflict_do_update(index_elements=[Guess.key], set_=values, where=own)
+        _execute(connection, statement, 0, counted)
 
 
 def forget_expired() -> None:
@@ -112,27 +114,35 @@ def forget_expired() -> None:
         connection.execute(delete(Guess).where(Guess.resets_at <= clock.now()))
 
 
-def _count(connection: Connection, guess: Guessed, now: datetime) -> datetime | None:
-    """Count one guess; return when its window ends, or None where it is used up."""
-    rate = parse(current_app.config[guess.rates])
-    resets_at = now + timedelta(seconds=rate.get_expiry())
+def _count(connection: Connection, wanted: Mapping[str, Guessed]) -> Counted:
+    """Count one on each of these, by key, that is not used up; return those."""
+    now = clock.now()
+    rates = {key: parse(current_app.config[guess.rates]) for key, guess in wanted.items()}
+    windows = {key: now + timedelta(seconds=rate.get_expiry()) for key, rate in rates.items()}
+    insertion = database.insert_into(Guess, connection)
     ended = Guess.resets_at <= now
-    statement = (
-        database.insert_into(Guess, connection)
-        .values(key=guess.key, count=1, resets_at=resets_at)
-        .on_conflict_do_update(
-            index_elements=[Guess.key],
-            set_={
-                "count": case((ended, 1), else_=Guess.count + 1),
-                "resets_at": case((ended, resets_at), else_=Guess.resets_at),
-            },
-            where=ended | (Guess.count < rate.amount),
-        )
-        .returning(Guess.resets_at)
+    most = case({key: rate.amount for key, rate in rates.items()}, value=Guess.key)
+    statement = insertion.on_conflict_do_update(
+        index_elements=[Guess.key],
+        set_={
+            "count": case((ended, 1), else_=Guess.count + 1),
+            "resets_at": case((ended, insertion.excluded.resets_at), else_=Guess.resets_at),
+        },
+        where=ended | (Guess.count < most),
     )
-    return connection.scalar(statement)
+    return _execute(connection, statement, 1, windows)
 
 
-def _wait(connection: Connection, guess: Guessed, now: datetime) -> int:
-    resets_at = connection.scalar(select(Guess.resets_at).where(Guess.key == guess.key))
-    return math.ceil((resets_at - now).total_seconds()) if resets_at else 1
+def _execute(connection: Connection, upsert: Insert, count: int, windows: Counted) -> Counted:
+    """Add these windows with `count`, or change those that are there; return what was added or changed."""
+    # In one order for everybody, or two calls could wait for each other.
+    rows = [{"key": key, "count": count, "resets_at": windows[key]} for key in sorted(windows)]
+    # RETURNING: what makes SQLAlchemy send many rows in a statement on both engines.
+    found = connection.execute(upsert.returning(Guess.key, Guess.resets_at), rows)
+    return {row.key: row.resets_at for row in found}
+
+
+def _wait(connection: Connection, keys: Collection[str]) -> int:
+    """Seconds until all of them are open again."""
+    resets_at = connection.scalar(select(func.max(Guess.resets_at)).where(Guess.key.in_(keys)))
+    return max(1, math.ceil((resets_at - clock.now()).total_seconds())) if resets_at else 1

@@ -4,7 +4,7 @@ role count at once, in every process."""
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select, true
+from sqlalchemy import bindparam, func, select, true
 
 from app import database
 from app.accounts import second_factor, tokens
@@ -24,6 +24,27 @@ SCOPES = (
     ADMIN,
 )
 """What an API key may be allowed to do."""
+
+
+# Made once: it is asked on every call.
+_SIGNED_IN = (
+    select(
+        User.id,
+        User.public_id,
+        User.role,
+        Session.public_id,
+        Session.id,
+        func.coalesce(Session.reauthenticated_at, Session.created_at),
+        Session.two_factors,
+    )
+    .join(Session, Session.user_id == User.id)
+    .where(
+        Session.public_id == bindparam("session"),
+        User.public_id == bindparam("user"),
+        Session.ended_at.is_(None),
+        User.status == "active",
+    )
+)
 
 
 class SessionEnded(InvalidToken):
@@ -87,21 +108,8 @@ def authenticate(token: str) -> SignedIn:
     Reads through a short connection of its own: no write transaction is open while a view thinks.
     """
     claims = tokens.examine(token, "access")
-    proven_at = func.coalesce(Session.reauthenticated_at, Session.created_at)
-    query = (
-        select(
-            User.id, User.public_id, User.role, Session.public_id, Session.id, proven_at, Session.two_factors
-        )
-        .join(Session, Session.user_id == User.id)
-        .where(
-            Session.public_id == claims.session,
-            User.public_id == claims.user,
-            Session.ended_at.is_(None),
-            User.status == "active",
-        )
-    )
     with database.reading() as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(_SIGNED_IN, {"session": claims.session, "user": claims.user}).first()
     if row is None:
         raise SessionEnded()
     user_id, user, role, session, session_id, proven, two_factors = row

@@ -91,7 +91,8 @@ def count_guess(principal: SignedIn, device: Device) -> Counted:
     """Count a guess at a secret of the caller's account, before any is compared. Raises RateLimited."""
     with database.reading() as connection:
         key = connection.scalar(select(User.email_key).where(User.id == principal.user_id))
-    return guesses.count(signing_in.at_account(key or "", principal.user_id, principal.user, device))
+        at_it = signing_in.at_account(key or "", principal.user_id, principal.user, device, connection)
+    return guesses.count(at_it)
 
 
 def _refused(principal: SignedIn, why: AppError) -> AppError:

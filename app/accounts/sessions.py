@@ -51,6 +51,9 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
     public_id = opaque_id("ses")
     pair, jti = tokens.issue(user.public_id, public_id)
     now = clock.now()
+    is_new = devices.remember(user.id, user.public_id, device)
+    if is_new and not devices.is_first(user):
+        notices.new_device(user, device)
     db.session.add(
         Session(
             public_id=public_id,
@@ -64,9 +67,6 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
             two_factors=method in TWO_FACTORS,
         )
     )
-    is_new = devices.remember(user.id, user.public_id, device)
-    if is_new and not devices.is_first(user):
-        notices.new_device(user, device)
     trail.record(
         "session.begun",
         public_id,
@@ -189,8 +189,9 @@ def forget(user_id: int) -> None:
 def _end_beyond_most(user: User) -> None:
     live = (Session.user_id == user.id, Session.ended_at.is_(None), Session.expires_at > clock.now())
     latest_first = (Session.last_used_at.desc(), Session.id.desc())
-    kept = select(Session.id).where(*live).order_by(*latest_first).limit(MOST)
-    _end(*live, Session.id.not_in(kept), actor=user.public_id)
+    beyond = select(Session.id).where(*live).order_by(*latest_first).offset(MOST)
+    if ids := db.session.scalars(beyond).all():  # hardly anybody has so many
+        _end(Session.id.in_(ids), actor=user.public_id)
 
 
 def purge() -> None:

@@ -1,7 +1,7 @@
 """Signing in: what proves who somebody is, and the session that begins once it is proven."""
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, select, update
 
 from app import addresses, database
 from app.accounts import devices, guesses, one_time_codes, passwords, sessions, totp
@@ -14,6 +14,9 @@ from app.accounts.users import email_key
 from app.audit import trail
 from app.errors import AppError
 from app.extensions import db
+
+Stored = Row[int, str, str | None] | None
+"""Id, public id and password hash of an active account; None where there is none."""
 
 
 class InvalidCredentials(AppError):
@@ -42,12 +45,13 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
     """
     key = email_key(email)
     with database.reading() as connection:
-        query = select(User.id, User.public_id).where(User.email_key == key, User.status == "active")
-        user_id, public_id = connection.execute(query).first() or (0, "")
+        found = _stored(key, connection)
+        user_id, public_id = (found.id, found.public_id) if found else (0, "")
+        at_it = at_account(key, user_id, public_id, device, connection)
     by_address = Guessed("GUESSES_LOGIN_IP", (addresses.counted(device.address),))
-    counted = guesses.count([by_address, *at_account(key, user_id, public_id, device)])
+    counted = guesses.count([by_address, *at_it])
     with guesses.kept_unless_busy(counted):
-        user = _proven(key, password)
+        user = _proven(key, found, password)
     asks = totp.is_on(user.id)
     method = _method_of(user, otp) if asks and otp else "password"
     # In this transaction: beside a busy worker each one more would wait for a batch of clicks.
@@ -67,17 +71,18 @@ def require_verified(user: User) -> None:
         raise EmailUnverified()
 
 
-def _proven(key: str, password: str, *, once_more: bool = True) -> User:
+def _stored(key: str, within: Connection) -> Stored:
+    """What a guess at the password of the account with this address is compared with."""
+    query = select(User.id, User.public_id, User.password_hash)
+    return within.execute(query.where(User.email_key == key, User.status == "active")).first()
+
+
+def _proven(key: str, found: Stored, password: str, *, once_more: bool = True) -> User:
     """The account with this address that the password opens, locked. Raises InvalidCredentials.
 
     Its hash is made anew where the rounds were raised since. That is no change of the account: neither its version
     moves, nor does a session end.
     """
-    with database.reading() as connection:
-        query = select(User.id, User.public_id, User.password_hash).where(
-            User.email_key == key, User.status == "active"
-        )
-        found = connection.execute(query).first()
     if not passwords.matches(password, found.password_hash if found else None) or found is None:
         raise refused(found.public_id if found else None, "password")
     renewed = passwords.renewed(password, found.password_hash)
@@ -89,7 +94,9 @@ def _proven(key: str, password: str, *, once_more: bool = True) -> User:
         # this session too. Which of the two it was is told by comparing once more, with no transaction open.
         db.session.rollback()
         if once_more:
-            return _proven(key, password, once_more=False)
+            with database.reading() as connection:
+                found_now = _stored(key, connection)
+            return _proven(key, found_now, password, once_more=False)
         raise refused(found.public_id, "password")
     if renewed is not None:
         unchanged = (User.id == user.id) & (User.password_hash == found.password_hash)
@@ -108,13 +115,13 @@ def _method_of(user: User, otp: str) -> str:
     return f"password+{kind}"
 
 
-def at_account(key: str, user_id: int, user: str, device: Device) -> list[Guessed]:
+def at_account(key: str, user_id: int, user: str, device: Device, within: Connection) -> list[Guessed]:
     """The counts of guesses at an account's secrets, whichever door they come through: a burst and a day.
 
     `key` is the account's `email_key`. Strangers share the counts. A device that the user signed in from before has
     its own, so that no stranger can lock the owner out (ADR 21).
     """
-    return counts(key, devices.known(user_id, user, device) or "")
+    return counts(key, devices.known(user_id, user, device, within) or "")
 
 
 def counts(key: str, vouched_by: str = "") -> list[Guessed]:

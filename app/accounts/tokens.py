@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
 import jwt
 from flask import current_app
@@ -55,14 +56,14 @@ def issue(user: str, session: str) -> tuple[TokenPair, str]:
     """Return a new pair for the session (public ids) and the refresh token's jti."""
     extra = {"sid": session}
     _signer.set(signing_keys.signer())
-    refresh = create_refresh_token(user, additional_claims=extra)
+    jti = str(uuid4())
     pair = TokenPair(
         access_token=create_access_token(user, additional_claims=extra),
-        refresh_token=refresh,
+        refresh_token=create_refresh_token(user, additional_claims={**extra, "jti": jti}),
         expires_in=int(current_app.config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds()),
         session=session,
     )
-    return pair, str(jwt.decode(refresh, options={"verify_signature": False})["jti"])
+    return pair, jti
 
 
 def examine(token: str, *types: str) -> Claims:

@@ -120,6 +120,7 @@ def _insert(
         code=place.code,
         created_at=now,
         updated_at=now,
+        tags=[],  # known to be none, or they would be read once it is stored
     )
     writing.assign(link, columns)
     try:

@@ -26,8 +26,9 @@ def remember(app: Flask, caller: Caller, device: Device = HOME) -> bool:
 
 
 def is_known(app: Flask, caller: Caller, device: Device = HOME) -> bool:
-    with app.app_context():
-        return devices.known(internal_id(app, caller), caller.id, device) is not None
+    user_id = internal_id(app, caller)
+    with app.app_context(), database.reading() as connection:
+        return devices.known(user_id, caller.id, device, connection) is not None
 
 
 @pytest.mark.parametrize(

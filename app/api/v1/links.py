@@ -30,6 +30,7 @@ from app.links import creating, editing, finding, listing, moderating, removing,
 from app.links.codes import CodeTaken
 from app.links.listing import Filters
 from app.links.models import Link
+from app.links.remembering import remembering
 from app.links.removing import RestoreTooLate
 from app.links.short_urls import place
 from app.web import limits
@@ -64,6 +65,7 @@ LOCATION = {"Location": {"description": "The path of the new link.", "schema": {
 @conditional
 @raises(CodeTaken)
 @leads(201, **_ITS_CALLS)
+@remembering()
 @blueprint.arguments(LinkCreate)
 @blueprint.response(201, LinkOut, headers=LOCATION)
 def create_link(fields: dict[str, Any]) -> tuple[Link, dict[str, str]]:
@@ -120,6 +122,7 @@ def get_link(query: dict[str, Any], code: str) -> Link | WithClicks:
 @conditional
 @raises(CodeTaken, Conflict)
 @leads(201, **_ITS_CALLS)
+@remembering()
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkReplace)
 @blueprint.response(201, LinkOut, headers=LOCATION)
@@ -143,6 +146,7 @@ def put_link(query: dict[str, Any], fields: dict[str, Any], code: str) -> tuple[
 @scope("links:write")
 @conditional
 @raises(Conflict, Forbidden)
+@remembering()
 @blueprint.arguments(DomainQuery, location="query")
 @blueprint.arguments(LinkPatch)
 @blueprint.response(200, LinkOut)

@@ -10,6 +10,7 @@ from app.api.v1.links import LOCATION, location, spend_create
 from app.api.v1.schemas.shorten import Shorten, Shortened
 from app.links import creating, short_urls
 from app.links.codes import CodeTaken
+from app.links.remembering import remembering
 
 blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description="Shorten a URL.")
 
@@ -19,6 +20,7 @@ blueprint = Blueprint("v1_shorten", __name__, url_prefix="/shorten", description
 @idempotent
 @raises(CodeTaken)
 @leads(201, patch_link=with_parameters(code="$response.body#/code"))
+@remembering()
 @blueprint.arguments(Shorten)
 @blueprint.response(201, Shortened, headers=LOCATION)
 def shorten(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
