@@ -81,7 +81,7 @@ class Config:
             raise BadSetting(
                 "REDIS_URL must be a URL such as redis://host:6379/0, rediss:// or redis+unix://"
             )
-        self.RATELIMIT_STORAGE_URI = self.REDIS_URL or "memory://"
+        self.RATELIMIT_STORAGE_URI = self.REDIS_URL or "process://"
         # A hung Redis must not hang the requests: without these a call waits for more than 6 s.
         timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25} if self.REDIS_URL else {}
         self.RATELIMIT_STORAGE_OPTIONS = timeouts

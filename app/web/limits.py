@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, current_app, g
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 from prometheus_client import Counter
 
@@ -21,6 +20,7 @@ from app import addresses
 from app.errors import RateLimited
 from app.extensions import limiter
 from app.logs import log
+from app.web.counts import ProcessStorage
 from app.web.proxy import client_address
 
 _RETRY_STORE = 1.0  # seconds for which a store that failed is not asked again
@@ -61,7 +61,7 @@ class _Counters:
 def init_app(app: Flask) -> None:
     if app.config["RATELIMIT_ENABLED"]:
         # Taken now: the module's limiter is that of the application made last.
-        app.extensions["limits"] = _Counters(limiter.limiter, FixedWindowRateLimiter(MemoryStorage()))
+        app.extensions["limits"] = _Counters(limiter.limiter, FixedWindowRateLimiter(ProcessStorage()))
     app.after_request(_send)
     if shares_nothing(app):
         log.warning("several web processes without REDIS_URL: each counts its own limits")

@@ -22,7 +22,7 @@ def counting(bare: Flask) -> Iterator[Flask]:
     """An application that counts, at a standing clock."""
     bare.config.update(
         RATELIMIT_ENABLED=True,
-        RATELIMIT_STORAGE_URI="memory://",
+        RATELIMIT_STORAGE_URI="process://",
         WEB_WORKERS=1,
         REDIS_URL="",
         RATES="2/10seconds;3/minute",
