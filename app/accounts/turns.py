@@ -4,7 +4,7 @@ import os
 
 from app.turns import TooBusy, Turns
 
-_PATIENCE = 0.25  # seconds for which a thread waits for its place in the line
+_PATIENCE = 0.25  # seconds for which one thread waits for its place in the line
 _FOR_OTHERS = 2  # threads of a process that never stand in it
 
 

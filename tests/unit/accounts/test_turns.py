@@ -1,7 +1,7 @@
 """app/accounts/turns.py"""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
 
@@ -38,6 +38,28 @@ def test_who_finds_the_line_full_is_refused_and_the_next_is_let_in(monkeypatch: 
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "1")
     with allowed.take():
         pass
+
+
+def test_one_waits_for_a_place_in_the_line_and_a_second_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        turns, "_PATIENCE", 30
+    )  # were the second to wait too, it would get the first one's place
+    allowed = made(at_once=1, in_line=1)
+    outcomes = []
+
+    def work() -> None:
+        try:
+            with allowed.take():
+                outcomes.append("in")
+        except TooManyHashes:
+            outcomes.append("refused")
+
+    with ThreadPoolExecutor(2) as pool, allowed.take():
+        wait([pool.submit(work), pool.submit(work)], timeout=10, return_when=FIRST_COMPLETED)
+        assert outcomes == ["refused"]
+    assert outcomes == ["refused", "in"]
 
 
 def test_turn_is_given_back_by_one_that_fails() -> None:
