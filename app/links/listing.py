@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from app import clock
 from app.accounts.models import User
 from app.accounts.principals import Principal
+from app.accounts.second_factor import SecondFactorRequired
 from app.errors import Forbidden
 from app.keyset import Key, Listing, Order, by_code_point
 from app.links import finding, removing, short_urls, states
@@ -71,6 +72,8 @@ def _owned(principal: Principal, owner: str | None) -> list[ColumnElement[bool]]
     if owner is None or owner == principal.user:
         return [Link.owner_id == principal.user_id]
     if not principal.moderates:
+        if principal.is_withheld:
+            raise SecondFactorRequired()
         raise Forbidden("Only managers list the links of others.", field="owner")
     # By the id, not by a join: the indexes of an owner's links begin with it.
     named = select(User.id).where(User.public_id == owner).scalar_subquery()

@@ -9,6 +9,7 @@ from flask import Response, request
 
 from app import clock
 from app.accounts import users
+from app.accounts.second_factor import SecondFactorRequired
 from app.api import files, pagination
 from app.api.access import current_principal, scope
 from app.api.blueprint import Blueprint, raises
@@ -60,11 +61,13 @@ def export_audit_events(query: dict[str, Any]) -> Response:
 
 
 def _wanted(query: dict[str, Any]) -> Filters:
-    """The filters, of which only an admin chooses the owner. Raises Forbidden."""
+    """The filters, of which only an admin chooses the owner. Raises Forbidden, or SecondFactorRequired."""
     principal = current_principal()
     filters = {field.name: query.get(field.name) for field in fields_of(Filters)}
     if principal.role != "admin":
         if filters["owner"] not in (None, principal.user):
+            if principal.is_withheld:
+                raise SecondFactorRequired()
             raise Forbidden("Only admins read the events of others.", field="owner")
         filters["owner"] = principal.user
     return Filters(**filters)
