@@ -26,7 +26,7 @@ ENOUGH = (
     1e8  # guesses: zxcvbn's score of 3, "safely unguessable", where each guess costs the thief a slow hash
 )
 
-_OWN = 5  # characters that a password has beside the words of its context
+_OWN = 8  # characters that a password has beside the words of its context
 _END = 24  # characters; whichever end is stronger alone, the whole is no weaker
 _CONTEXT = "user_inputs"
 _LETTERS = str.maketrans("@48310!|$57+2", "aabeioiisstt" + "z")

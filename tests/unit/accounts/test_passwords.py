@@ -116,6 +116,7 @@ def test_common_one_is_refused(here: Flask, password: str) -> None:
         "slugline12345",
         "SLUGLINESLUGLINE",
         "Slugline!2026",
+        "slugline2026!!",
         "go.sho-rt.example",
         "example.orgexample.org",
         "slugline-lovelace",
