@@ -36,10 +36,11 @@ _HEAD = (
     r"GET /{prefix}([A-Za-z0-9_-]{{1,64}})(?:\?([!\"$-~]*))? HTTP/1\.1"
     r"((?:\r\n[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*){{1,{fields}}})\r\n\r\n"
 )
+# Those of FIELDS and _THOUGHTFUL, with Host and Connection; each beginning is tried once, which saves 0.5 us.
 _FIELDS = re.compile(
-    r"(?i)\r\n(host|connection|user-agent|referer|x-forwarded-for|x-forwarded-proto|sec-gpc|dnt|"
-    r"content-type|content-length|transfer-encoding|te|expect|upgrade|http2-settings|range|authorization|"
-    r"sec-purpose|purpose|x-moz):[\t ]*([^\r]*)"
+    r"(?i)\r\n(h(?:ost|ttp2-settings)|con(?:nection|tent-(?:type|length))|u(?:ser-agent|pgrade)|r(?:eferer|ange)|"
+    r"x-(?:forwarded-(?:for|proto)|moz)|sec-(?:gpc|purpose)|dnt|transfer-encoding|te|expect|authorization|purpose)"
+    r":[\t ]*([^\r]*)"
 )
 _THOUGHTFUL = frozenset(
     {
@@ -58,6 +59,7 @@ class Worker(server.Worker):
         self._date = b""
         self._dated = 0
         self._sorted_at = 0.0
+        self._answered = 0  # since the last round of the poller
         self.keepalived_conns: deque[Any]
 
     def load_wsgi(self) -> None:
@@ -132,7 +134,13 @@ class Worker(server.Worker):
             self._drop(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Close what was idle for too long. A served hit leaves its connection where it was, so sort them first."""
+        """Close what was idle for too long. A served hit leaves its connection where it was, so sort them first.
+
+        Gunicorn calls it at the end of each round, which is when answers are counted: one by one costs 0.3 us.
+        """
+        if self._answered:
+            FROM_WORKER.inc(self._answered)
+            self._answered = 0
         now = time.monotonic()
         if now >= self._sorted_at + 1:
             self._sorted_at = now
@@ -200,7 +208,7 @@ class Worker(server.Worker):
         except OSError:
             whole = False
         self.nr += 1
-        FROM_WORKER.inc()
+        self._answered += 1
         if whole:
             conn.timeout = time.monotonic() + self._keepalive
         else:  # a client that does not read its answers
