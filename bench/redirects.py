@@ -172,7 +172,11 @@ class Bench:
             if row.behind_nginx or row is ROWS["nginx"]:
                 port = free_port()
                 more = f"listen 127.0.0.1:{port}; access_log off; location / {{ return 302 https://example.org/; }}"
-                proxy = stack.enter_context(nginx(running.port, self._tls, folder, f"server {{ {more} }}"))
+                # As many processes as `auto` finds cores; it would count those that others have.
+                own_cores = str(len(os.sched_getaffinity(0)))
+                proxy = stack.enter_context(
+                    nginx(running.port, self._tls, folder, f"server {{ {more} }}", worker_processes=own_cores)
+                )
                 own = family(int((folder / "nginx.pid").read_text()))
                 running = Running(proxy.http, running.pids + own) if row.behind_nginx else Running(port, own)
             yield running
