@@ -68,7 +68,9 @@ def test_every_route_is_as_http_asks(stage: Stage, table: dict[str, Cells], colu
 
 @pytest.mark.parametrize("column", COLUMNS, ids=title)
 def test_what_is_spoilt_turns_red(stage: Stage, column: Column) -> None:
+    """The control, at every third route, another third for the next column."""
+    some = api_routes()[COLUMNS.index(column) % 3 :: 3]
     with stage.set(**{**column.settings, **column.spoilt}), stage.spoilt(column.spoil):
-        cells = {name(route): column.check(stage, route) for route in api_routes()}
+        cells = {name(route): column.check(stage, route) for route in some}
     assert [route for route, cell in cells.items() if cell] == []
     assert [route for route, cell in cells.items() if cell is False]
