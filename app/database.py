@@ -98,6 +98,7 @@ class QueuedConnection(sqlite3.Connection):
                 fcntl.flock(self._queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
+                os.utime(self._queue)  # which `last_wait` tells of
                 time.sleep(_QUEUE_POLL)
 
     def leave_queue(self) -> None:
@@ -154,6 +155,16 @@ def reading(engine: Engine | None = None) -> Iterator[Connection]:
         yield connection
 
 
+def last_wait() -> float:
+    """When a writer of any process last had to wait for its turn, in seconds since the epoch; on PostgreSQL none has
+    to: 0."""
+    engine = _engine()
+    if engine.dialect.name == "sqlite":
+        with suppress(FileNotFoundError):  # as long as nobody has written
+            return os.stat(_queue_of(engine)).st_mtime
+    return 0.0
+
+
 def insert_into(table: Any, connection: Connection) -> Insert:
     """An INSERT that has ON CONFLICT, which both engines have and SQLAlchemy spells once for each."""
     if connection.dialect.name == "postgresql":
@@ -191,6 +202,11 @@ def _engine() -> Engine:
     return engine
 
 
+def _queue_of(engine: Engine) -> str:
+    """The file whose lock SQLite's writers queue for; its time of change is that of the last vain try."""
+    return f"{engine.url.database}-queue"
+
+
 def _prepare_sqlite(connection: QueuedConnection, _record: object) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins, not the driver
     # SQLite's own `lower` knows ASCII only, so that a search for Ärger would not find ärger.
@@ -213,7 +229,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if read_only:
         raw.execute("BEGIN")
         return
-    raw.enter_queue(f"{connection.engine.url.database}-queue")
+    raw.enter_queue(_queue_of(connection.engine))
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except BaseException:

@@ -2,7 +2,7 @@
 
 A spool of lines as web processes leave them is read by the real `Ingester` in this process, with nothing else at
 work. "held" is how long each batch keeps SQLite's other writers waiting: from the moment its transaction has the
-lock to the end of its commit.
+lock to the end of its commit. What is worked out while PostgreSQL stores is no part of "transaction".
 """
 
 import argparse
@@ -59,6 +59,7 @@ BOTS = (
     "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
     "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
 )
+_MEANWHILE = "worked out in a transaction"
 AGENTS = [browser.format(120 + number) for browser in BROWSERS for number in range(10)]
 
 
@@ -164,6 +165,7 @@ def drain(spool: Path) -> tuple[float, Stopwatch]:
         for part, name, label in (
             (ingester._accounting, "enter", "roll up"),
             (ingester._checkpoints, "catch_up", "checkpoints"),
+            (ingester, "_look_ahead", _MEANWHILE),
         ):
             stack.enter_context(patch.object(part, name, watch.on(label, getattr(part, name))))
         agent_facts("")  # builds its tables
@@ -173,7 +175,7 @@ def drain(spool: Path) -> tuple[float, Stopwatch]:
             pass
         seconds = time.perf_counter() - began
         watch.cpu = time.process_time() - cpu
-    watch.seconds["transaction"] = sum(watch.held)
+    watch.seconds["transaction"] = sum(watch.held) - watch.seconds.pop(_MEANWHILE, 0.0)
     return seconds, watch
 
 

@@ -5,9 +5,10 @@ to be converted: times and days are texts (`app.clicks.times`), which PostgreSQL
 that is after `use_utc`. SQLAlchemy's handling of parameters was half of a batch's time before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from select import select as select_ready
 from typing import Any
 
 import orjson
@@ -90,6 +91,26 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> list[int]:
     statement = _sqlite_new(table)
     with _driver(connection) as cursor:  # RETURNING needs many rows a statement, and is no faster then
         return [place for place, row in enumerate(rows) if cursor.execute(statement, row).rowcount]
+
+
+@contextmanager
+def unanswered(connection: Connection) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Send the statements of the block without waiting for answers: what fails is raised at the end of the block.
+
+    Yields a function that takes what to do meanwhile. SQLite has no meanwhile: nothing is done there.
+    """
+    if not _is_postgresql(connection):
+        yield lambda _: None
+        return
+    raw: Any = connection.connection.driver_connection
+    with _driver(connection), raw.pipeline():
+
+        def meanwhile(do: Callable[[], object]) -> None:
+            while raw.pgconn.flush():  # what the socket did not take yet
+                select_ready([], [raw.pgconn.socket], [])
+            do()
+
+        yield meanwhile
 
 
 def _is_postgresql(connection: Connection) -> bool:

@@ -2,7 +2,8 @@
 
 A referrer is free text, and so are the names in a User-Agent. Each subject (a link, an account) keeps at most
 1,000 values of a dimension on one day; clicks with a further value count under `OTHER`. Several ingesters on one
-database do not hear of each other's new values: the bound may then be passed by as many as each adds.
+database do not hear of each other's new values, nor does one that forgets of those it is just storing: the bound may
+then be passed by as many as each adds.
 """
 
 from collections import defaultdict

@@ -10,10 +10,12 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from app import clock, database
 from app.clicks import metrics
@@ -22,7 +24,7 @@ from app.clicks.batch import Batch, batch_of
 from app.clicks.checkpoints import Checkpoints
 from app.clicks.countries import CountryOf
 from app.clicks.owners import OwnersChanged
-from app.clicks.pace import AIMS, Pace
+from app.clicks.pace import Paces
 from app.clicks.pieces import Piece, read_piece
 from app.clicks.quarantine import Quarantine
 from app.clicks.spool import SUFFIX
@@ -33,6 +35,15 @@ from app.logs import log
 
 class AlreadyRunning(Exception):
     """Another ingester has this directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A piece of a file, worked out."""
+
+    name: str
+    piece: Piece
+    entry: Entry
 
 
 class Ingester:
@@ -48,9 +59,11 @@ class Ingester:
         self._accounting = Accounting()
         self._checkpoints = Checkpoints()
         self._positions: dict[str, Position] = {}
-        self._pace = Pace(AIMS[db.engine.dialect.name])
+        self._paces = Paces(db.engine.dialect.name)
+        self._pace = self._paces.present
         self._smaller: dict[str, int] = {}
         self._unreadable: set[str] = set()
+        self._ahead: Work | None = None
         self._lock = -1
 
     def __enter__(self) -> "Ingester":
@@ -77,9 +90,9 @@ class Ingester:
         """
         names = spool_files(self._directory)
         self._positions = {name: self._positions[name] for name in names if name in self._positions}
-        for name in names:
+        for name, upcoming in zip(names, names[1:] + names[:1], strict=True):
             try:
-                yield self._advance(name)
+                yield self._advance(name, upcoming)
                 self._unreadable.discard(name)
                 self._checkpoints.catch_up()
             except OSError as error:  # this file cannot be read or deleted; the others can
@@ -88,14 +101,16 @@ class Ingester:
                     log.error("spool file cannot be read or deleted", file=name, error=str(error))
         self._checkpoints.catch_up()
 
-    def _advance(self, name: str) -> int:
+    def _advance(self, name: str, upcoming: str) -> int:
         """Store the next piece of one file, delete the file after its last one, return the lines taken."""
         position = self._position(name)
         taken = 0
         if not position.finished:
-            piece = self._read(name, position.offset)
+            self._pace = self._paces.present
+            work = self._work(name, position.offset)
+            piece = work.piece
             if piece.lines or piece.last:
-                position = self._positions[name] = self._store(name, piece)
+                position = self._positions[name] = self._store(work, upcoming)
                 taken = len(piece.lines)
         if position.finished:
             (self._directory / name).unlink(missing_ok=True)
@@ -114,14 +129,29 @@ class Ingester:
         finally:
             os.close(fd)
 
-    def _store(self, name: str, piece: Piece) -> Position:
+    def _work(self, name: str, start: int) -> Work:
+        """The next piece of a file, which may have been worked out already."""
+        ahead, self._ahead = self._ahead, None
+        if ahead and (ahead.name, ahead.piece.start) == (name, start):
+            return ahead
+        piece = self._read(name, start)
+        return Work(name, piece, self._accounting.enter(batch_of(piece.lines, self._country_of)))
+
+    def _look_ahead(self, work: Work, upcoming: str) -> None:
+        """Work the upcoming piece out, while the database stores this one. What fails is tried in its own turn."""
+        with suppress(OSError, SQLAlchemyError):
+            start = work.piece.end if upcoming == work.name else self._position(upcoming).offset
+            ahead = self._work(upcoming, start)
+            self._ahead = ahead if ahead.piece.lines else None
+
+    def _store(self, work: Work, upcoming: str) -> Position:
         """Store one piece; return the position afterwards."""
-        batch = batch_of(piece.lines, self._country_of)
+        name, piece = work.name, work.piece
         try:
-            self._commit(name, piece, self._accounting.enter(batch))
+            self._commit(work, upcoming)
         except OwnersChanged as changed:  # or this process has just begun to remember them
             self._accounting.forget_owners(changed.number)
-            return self._store(name, piece)
+            return self._store(self._work(name, piece.start), upcoming)
         except PositionMoved:
             # By another ingester, or by this one: a commit that got no answer may have happened.
             log.warning("spool lines were stored before", file=name, position=piece.start)
@@ -130,15 +160,16 @@ class Ingester:
         except (DataError, IntegrityError) as error:
             return self._isolate(name, piece, error)
         self._smaller.pop(name, None)
-        _count(batch, piece)
+        _count(work.entry.batch, piece)
         return Position(piece.end, piece.last)
 
-    def _commit(self, name: str, piece: Piece, entry: Entry) -> None:
+    def _commit(self, work: Work, upcoming: str) -> None:
+        name, piece, entry = work.name, work.piece, work.entry
         with database.writing() as connection:
             began = time.monotonic()
             move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
             self._checkpoints.put_off(connection)
-            store(connection, entry)
+            store(connection, entry, lambda: self._look_ahead(work, upcoming))
             if entry.batch.bad:  # last, so that a batch the database refuses is not put there again and again
                 self._quarantine.keep(name, entry.batch.bad)
         self._pace.took(len(piece.lines), time.monotonic() - began)

@@ -5,10 +5,30 @@ wait for the transaction, and how long a line takes depends on the machine, on w
 lines are of a few busy links or of a hundred thousand: no number fits all.
 """
 
-LEAST, FIRST, MOST = 100, 500, 8_000
+from app import clock, database
+
+LEAST, FIRST, MOST = 100, 500, 16_000
 """Lines."""
-AIMS = {"sqlite": 0.005, "postgresql": 0.15}
+AIMS = {"sqlite": 0.03, "postgresql": 0.3}
 """Seconds. Of PostgreSQL's writers only another host's ingester waits, for the roll-ups it shares."""
+AIM_BESIDE_WRITERS = 0.005
+"""Seconds, as long as writers are seen to wait for each other: then one is likely to wait for the next batch."""
+_LATELY = 2.0  # seconds
+
+
+class Paces:
+    """Two of them, since what fits the one would take the other long to find: beside writers, and alone."""
+
+    def __init__(self, engine: str) -> None:
+        """`engine` is "sqlite" or "postgresql"."""
+        self._alone = Pace(AIMS[engine])
+        self._beside_writers = Pace(AIM_BESIDE_WRITERS)
+
+    @property
+    def present(self) -> "Pace":
+        """The one to keep to now."""
+        quiet = clock.now().timestamp() - database.last_wait()
+        return self._beside_writers if quiet < _LATELY else self._alone
 
 
 class Pace:

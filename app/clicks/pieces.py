@@ -4,8 +4,8 @@ import fcntl
 import os
 from dataclasses import dataclass
 
-_READ = 512 * 1024  # bytes; the longest line `line.encode` makes is some 12 kB
-_LINE = 256  # bytes of an ordinary line, and some more
+_READ = 64 * 1024  # bytes; the longest line `line.encode` makes is some 12 kB
+_LINE = 512  # bytes of an ordinary line, and some more
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,9 @@ def read_piece(fd: int, start: int, most: int) -> Piece:
     if not whole and len(chunk) >= _READ:
         # No line of ours is that long. Taken as one, it is a bad line, which never stops ingest.
         return Piece([chunk[:_READ]], start, start + _READ, last=False, tail=0)
-    lines = chunk[:whole].split(b"\n")[:-1]
-    taken = lines[:most]
-    end = start + sum(len(line) + 1 for line in taken)
-    last = abandoned and len(taken) == len(lines) and start + len(chunk) >= os.fstat(fd).st_size
-    return Piece(taken, start, end, last, tail=len(chunk) - whole if last else 0)
+    *lines, rest = chunk[:whole].split(b"\n", most)
+    last = abandoned and not rest and start + len(chunk) >= os.fstat(fd).st_size
+    return Piece(lines, start, start + whole - len(rest), last, tail=len(chunk) - whole if last else 0)
 
 
 def _is_abandoned(fd: int) -> bool:

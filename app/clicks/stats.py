@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from app.clicks import counts, facets, periods, versions
 from app.clicks.counts import Counts
@@ -119,12 +120,22 @@ def fresh_totals(link_ids: list[int]) -> dict[int, Totals]:
 
 def _sums(link_ids: list[int]) -> list[tuple[int, int, int, datetime | None]]:
     """Of the links that have any: id, humans, bots, and when the last one was."""
+    # Of the latest quarter that has one. Not the maximum of all: it is not in PostgreSQL's index, and would have each
+    # quarter's row read from a page of its own, 40 times as dear.
+    own = aliased(ClickCount)
+    last_at = (
+        select(own.last_at)
+        .where(own.link_id == ClickCount.link_id, own.last_at.is_not(None))
+        .order_by(own.quarter.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     rows = db.session.execute(
         select(
             ClickCount.link_id,
             func.sum(ClickCount.humans).label("humans"),
             func.sum(ClickCount.bots).label("bots"),
-            func.max(ClickCount.last_at).label("last_at"),
+            last_at.label("last_at"),
         )
         .where(ClickCount.link_id.in_(link_ids))
         .group_by(ClickCount.link_id)
@@ -137,7 +148,7 @@ def _counted(moment: Moment, subject: Subject, bounds: list[datetime]) -> list[C
     rows = moment.read(
         "counts",
         [subject.counts.key, subject.id, bounds],
-        lambda: [(one.humans, one.bots, one.uniques) for one in counts.between(subject, bounds)],
+        lambda: [tuple(one) for one in counts.between(subject, bounds)],  # orjson knows no other kind
     )
     return [Counts(*row) for row in rows]
 

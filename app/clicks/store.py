@@ -1,13 +1,14 @@
 """Storing a batch: rows, roll-ups and spool position in one transaction, so that each line counts once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from app.clicks import owners
 from app.clicks.accounting import Entry
-from app.clicks.bulk import add_all, insert_all, insert_new, use_utc
+from app.clicks.bulk import add_all, insert_all, insert_new, unanswered, use_utc
 from app.clicks.models import (
     AccountCount,
     AccountFacet,
@@ -19,6 +20,13 @@ from app.clicks.models import (
 )
 from app.clicks.versions import add_steps
 from app.database import Base, insert_into
+
+# Built once: for a batch of a hundred lines that is as dear as ten of them.
+_MOVE = (
+    update(SpoolPosition)
+    .where(SpoolPosition.file == bindparam("of"), SpoolPosition.position == bindparam("old"))
+    .values(position=bindparam("new"), finished_at=bindparam("finished_at"))
+)
 
 
 class PositionMoved(Exception):
@@ -52,16 +60,12 @@ def move_position(
         connection.execute(
             insert_into(SpoolPosition, connection).on_conflict_do_nothing(), {"file": file, "position": 0}
         )
-    moved = connection.execute(
-        update(SpoolPosition)
-        .where(SpoolPosition.file == file, SpoolPosition.position == old)
-        .values(position=new, finished_at=finished_at)
-    )
+    moved = connection.execute(_MOVE, {"of": file, "old": old, "new": new, "finished_at": finished_at})
     if moved.rowcount != 1:
         raise PositionMoved(file)
 
 
-def store(connection: Connection, entry: Entry) -> None:
+def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object]) -> None:
     """Insert the clicks and add to the roll-ups of links and accounts.
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
@@ -70,6 +74,8 @@ def store(connection: Connection, entry: Entry) -> None:
 
     Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
     visitor's first in the batch, whatever was counted before.
+
+    `meanwhile` is called while PostgreSQL is at it, on SQLite not at all.
 
     Raises OwnersChanged, on which the transaction must be rolled back.
     """
@@ -80,15 +86,17 @@ def store(connection: Connection, entry: Entry) -> None:
     if entry.visitors:
         for place in insert_new(connection, _table(DailyVisitor), entry.visitors):
             entry.add_unique(place)
-    for gain, counts, facets in (
-        (entry.links, ClickCount, ClickFacet),
-        (entry.accounts, AccountCount, AccountFacet),
-    ):
-        if gain.counts:
-            add_all(connection, _table(counts), gain.count_rows())
-        if gain.facets:
-            add_all(connection, _table(facets), gain.facets)
-    add_steps(connection, entry.owners.values())
+    with unanswered(connection) as sent:
+        for gain, counts, facets in (
+            (entry.links, ClickCount, ClickFacet),
+            (entry.accounts, AccountCount, AccountFacet),
+        ):
+            if gain.counts:
+                add_all(connection, _table(counts), gain.count_rows())
+            if gain.facets:
+                add_all(connection, _table(facets), gain.facets)
+        add_steps(connection, entry.owners.values())
+        sent(meanwhile)
 
 
 def _table(model: type[Base]) -> Table:

@@ -32,6 +32,7 @@ _VERSIONS = (
     .where(_TABLE.c.owner_id.in_(bindparam("owners", expanding=True)))
     .order_by(_TABLE.c.owner_id)
 )
+_OF_EVERYBODY = select(_TABLE.c.version).where(_TABLE.c.owner_id == EVERYBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def add_steps(connection: Connection, owners: Iterable[int]) -> None:
 
 def of_everybody(connection: Connection) -> int:
     """The version that moves for all accounts at once."""
-    return int(connection.scalar(select(_TABLE.c.version).where(_TABLE.c.owner_id == EVERYBODY)) or 0)
+    return int(connection.scalar(_OF_EVERYBODY) or 0)
 
 
 def forget_all() -> None:

@@ -279,6 +279,20 @@ class TestSQLite:
             assert not waiting.is_alive()
         assert guesses(app) == 2
 
+    def test_that_somebody_had_to_wait_is_told(self, app: Flask) -> None:
+        _write_elsewhere(app, "first")
+        queue = f"{sqlite_file(app)}-queue"
+        os.utime(queue, (0, 0))
+        with open(queue, "r+") as held, app.app_context():
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert database.last_wait() == 0
+            waiting = threading.Thread(target=_write_elsewhere, args=(app, "second"))
+            waiting.start()
+            waiting.join(0.1)
+            fcntl.flock(held, fcntl.LOCK_UN)
+            waiting.join()
+            assert abs(clock.now().timestamp() - database.last_wait()) < 60
+
     def test_queue_that_nobody_leaves_only_delays(
         self, make_app: AppFactory, patient_for: Callable[[float], None]
     ) -> None:

@@ -261,6 +261,19 @@ def test_a_position_that_moved_rolls_everything_back(ingester: Ingester, spool_d
     assert counts() == {(1, AT): (3, 0, 0, AT)}
 
 
+def test_what_another_stored_meanwhile_is_not_stored_from_what_was_worked_out_ahead(
+    ingester: Ingester, spool_dir: Path, finished: Finished
+) -> None:
+    finished([click("a")])
+    finished([click("b")])
+    step = ingester.step()
+    assert next(step) == 1  # and PostgreSQL's worked out the other file meanwhile
+    drain(Ingester(spool_dir, countries()))  # not entered: it took no lock
+    list(step)
+    assert sorted(queries()) == ["a", "b"]
+    assert counts() == {(1, AT): (2, 0, 0, AT)}
+
+
 def test_a_position_moved_by_hand_keeps_the_batch_out(ingester: Ingester, spool_dir: Path) -> None:
     spool = Spool(spool_dir)
     spool.append(click("a"))
