@@ -44,6 +44,7 @@ SPAN = 3600 * 1000  # ms: the lines are an hour's, in the order of time
 NETWORKS = 60_000
 PEOPLE = 300_000
 HOSTS = 2_000
+SETTLED = 2.5  # seconds: a writers' queue that was just made looks as if somebody had just waited in it
 DIRECT, REPEATED, TAGGED = 0.8, 0.3, 0.15
 BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
@@ -189,6 +190,7 @@ def measure(engine: str, lines: int, links: int, even: bool) -> str:
         stack.callback(db.engine.dispose)
         make_links(links)
         fill(app.config["SPOOL_DIR"], clicks(lines, links, even), lines // FILES)
+        time.sleep(SETTLED)
         seconds, watch = drain(app.config["SPOOL_DIR"])
         with database.reading() as connection:
             humans, uniques = connection.execute(

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Select, String, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Select, String, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.clicks.subjects import RollUp, Subject
@@ -51,8 +51,7 @@ def _ask_postgresql(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tu
     array = f"{{{','.join(bound.isoformat() for bound in bounds)}}}"
     values = {"bounds": array, "start": bounds[0], "end": bounds[-1], "whose": subject.id}
     for place, *sums in db.session.execute(_by_thresholds(subject.counts), values):
-        # PostgreSQL sums bigints to numeric, which arrives as Decimal.
-        yield place, Counts(*map(int, sums))
+        yield place, Counts(*sums)
 
 
 def _ask_sqlite(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tuple[int, Counts]]:
@@ -70,7 +69,8 @@ def _by_thresholds(counts: RollUp) -> Select[Any]:
     thresholds = select(cast(bindparam("bounds", type_=String), ARRAY(UTCDateTime))).scalar_subquery()
     place = (func.width_bucket(rows.quarter, thresholds) - 1).label("place")
     return (
-        select(place, *(func.sum(rows[name]) for name in _SUMMED))
+        # PostgreSQL sums bigints to numeric, which would arrive as Decimal.
+        select(place, *(cast(func.sum(rows[name]), BigInteger) for name in _SUMMED))
         .where(
             rows[counts.key] == bindparam("whose"),
             rows.quarter >= bindparam("start"),

@@ -115,15 +115,14 @@ def _floor(moment: datetime, interval: Interval, zone: tzinfo) -> datetime:
 def _next(bucket: datetime, interval: Interval, zone: tzinfo) -> datetime:
     if interval == "hour":
         # Where clocks change by half an hour (Lord Howe) that one hour takes up to 90 minutes.
-        late = (bucket + _HOUR).astimezone(zone).minute
-        return bucket + _HOUR + timedelta(minutes=-late % 60)
+        following = bucket + _HOUR
+        late = following.astimezone(zone).minute
+        return following + timedelta(minutes=60 - late) if late else following
     day = bucket.astimezone(zone).date()
-    following = (
-        _months_before(day, -1) if interval == "month" else day + (7 if interval == "week" else 1) * _DAY
-    )
+    then = _months_before(day, -1) if interval == "month" else day + (7 if interval == "week" else 1) * _DAY
     # A zone that crosses the date line skips a day whole (Samoa, 30 December 2011): it has no bucket.
-    found = _midnight(following, zone)
-    return found if found > bucket else _midnight(following + _DAY, zone)
+    found = _midnight(then, zone)
+    return found if found > bucket else _midnight(then + _DAY, zone)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -7,7 +7,7 @@ Remembered is what the statements found, not what is made of it: so all ranges t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
@@ -24,8 +24,7 @@ from app.extensions import db
 TOP, MOST_TOP = 10, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """The clicks of the period from `start` up to the next bucket; the first may begin before the period does."""
 
     start: datetime
@@ -172,7 +171,7 @@ def _steps(period: Period, interval: Interval, zone: tzinfo) -> tuple[list[datet
 
 
 def _buckets(starts: Iterable[datetime], found: Iterable[Counts]) -> list[Bucket]:
-    return [Bucket(start, one) for start, one in zip(starts, found, strict=True)]
+    return list(map(Bucket, starts, found))
 
 
 def _change(before: Counts, now: Counts) -> dict[str, float | None]:
