@@ -171,7 +171,7 @@ def lift(principal: SignedIn) -> None:
 def end_others(principal: SignedIn) -> None:
     """End all sessions of the caller but the one that asks."""
     # The user first, as everybody does who ends several: else two would wait for each other.
-    db.session.execute(select(User.id).where(User.id == principal.user_id).with_for_update())
+    db.session.scalar(select(User.id).where(User.id == principal.user_id).with_for_update())
     _end(Session.user_id == principal.user_id, Session.id != principal.session_id)
 
 
