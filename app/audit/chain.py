@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from flask import current_app
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from app import database
 from app.audit.models import AuditChain, AuditEvent, AuditSeal
@@ -62,7 +62,9 @@ def read(connection: Connection) -> Chain:
     """The chain as it stands. Raises ChainBroken."""
     row = connection.execute(select(*_COLUMNS, AuditChain.mac)).one_or_none()
     if row is None:
-        if connection.scalar(select(AuditSeal.seq).limit(1)) is not None:
+        # In one statement: between two, another worker may have begun the chain.
+        orphaned = select(AuditSeal.seq).where(~exists().select_from(AuditChain)).limit(1)
+        if connection.scalar(orphaned) is not None:
             raise ChainBroken("There are seals, and nothing that says where their chain ends.")
         return Chain()
     return _checked(row)
