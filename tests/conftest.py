@@ -43,7 +43,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(os.cpu_count() or 1, 3) + 1
 
 
-pytest_plugins = ["tests.contract.totals", "tests.figures"]
+pytest_plugins = ["tests.contract.totals", "tests.figures", "tests.installations"]
 PASSWORD = "correct horse battery"
 SECRETS = {"SECRET_KEY": "f3c1" * 4 + "9a7be5d2" * 2, "JWT_SECRET": "0d4e8b6a" * 2 + "c2f19573" * 2}
 AppFactory = Callable[..., Flask]
