@@ -1,7 +1,7 @@
 """Generated requests for the operations of the OpenAPI document, good and bad: how they are made, sent and judged.
 
-Each case is sent by a person of its own, so that none is spoilt by the one before it (a logout, a changed
-password) and all the rest are answered 401.
+Each case is sent by a person to whom nothing was done before, so that none is spoilt by another case (a logout, a
+changed password) and all the rest are answered 401.
 """
 
 import json
@@ -73,9 +73,9 @@ SHORT = Size(
 )
 FULL = Size(
     True,
-    {"user": 100, "manager": 25, "admin": 25},
-    {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3},
-    15,
+    {"user": 150, "manager": 40, "admin": 40},
+    {GenerationMode.POSITIVE: 8, GenerationMode.NEGATIVE: 4},
+    20,
     20,
     5_000,
 )
@@ -164,6 +164,7 @@ class Run:
         app.config.update(dict.fromkeys(UNLIMITED, ""))
         self._size = size
         self._people: Iterator[Caller] = self._sign_up(role)
+        self._unspoilt: Caller | None = None
         self.tally = Tally(role)
         self.failures: dict[tuple[str, str], str] = {}
         """The first failure of each kind at each operation, with the request that shows it."""
@@ -194,11 +195,16 @@ class Run:
         fuzz()
 
     def send(self, case: Case) -> None:
-        caller = self.somebody()
-        if case.meta.generation.mode.is_positive:
+        caller = self._unspoilt or self.somebody()
+        is_good = case.meta.generation.mode.is_positive
+        if is_good:
             fit(case, caller, self.tally.role)
         token = caller.refresh_token if case.path.endswith("/auth/refresh") else caller.token
-        self.judge(case, case.call(headers={"Authorization": f"Bearer {token}"}))
+        response = case.call(headers={"Authorization": f"Bearer {token}"})
+        self.judge(case, response)
+        # A refusal does nothing to anybody, but for a 401, which may end a session.
+        refused = 400 <= response.status_code < 500 and response.status_code != 401
+        self._unspoilt = caller if refused and not is_good else None
 
     def judge(self, case: Case, response: Response, recorder: ScenarioRecorder | None = None) -> None:
         """Count an answer, and keep what is wrong with it; `recorder` knows the steps before."""
