@@ -82,6 +82,11 @@ class Ingester:
     ) -> None:
         os.close(self._lock)
 
+    @property
+    def pause(self) -> float:
+        """Seconds to leave to other writers before the next batch."""
+        return self._pace.pause
+
     def step(self) -> Iterator[int]:
         """Take at most one batch of each file, oldest first; yield the number of lines after each.
 

@@ -16,9 +16,6 @@ from app.logs import log
 
 CHORE_FAILURES = Counter("slugline_chore_failures", "Times that a chore of the worker failed", ["chore"])
 _POLL = 0.25  # seconds: a click shows in the stats within two
-# Seconds between batches, in which other writers get their turn (they look every 1 ms): beside hundreds of
-# small files their median wait was 3 to 6 ms without it, and 1 to 3 ms with it.
-_TURN = 0.003
 _LONGEST_PAUSE = 5.0  # seconds between two tries while something is broken
 _STANDBY = 1.0  # seconds
 
@@ -87,7 +84,7 @@ def _step(stop: threading.Event, ingester: Ingester) -> int:
     total = 0
     for taken in ingester.step():
         total += taken
-        if taken and stop.wait(_TURN):
+        if taken and stop.wait(ingester.pause):
             break
     return total
 
