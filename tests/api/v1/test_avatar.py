@@ -18,6 +18,8 @@ from app.turns import Turns
 from tests.conftest import AppFactory, Caller, sign_up
 from tests.making import let_pass, picture
 
+# Pictures are files: of the database they take a name and a version, as other changes of an account do.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PATH = "/users/me/avatar"
 SECRET = b"52.5163 N 13.3777 E"
 

@@ -90,7 +90,7 @@ def wait_for_more_than(rows: int) -> None:
 def test_what_was_answered_is_stored_once_whoever_is_killed(worker: Worker, spool_dir: Path) -> None:
     chance = random.Random(11)
     killed: list[Writer] = []
-    for turn in range(3):
+    for turn in range(2):
         writers = [Writer(f"{turn}{name}", spool_dir) for name in "ab"]
         worker.start()
         wait_for_more_than(len(queries()))
