@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.e2e.bytes_of_clients.vector import Vector, whole
 from tests.e2e.vectors import PAGE, PLAIN, SLOW, STATES, get, request
+from tests.system.bytes_of_clients.vector import Vector, whole
 
 
 def states() -> Iterator[tuple[str, Vector]]:

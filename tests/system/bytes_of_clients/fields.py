@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.e2e.bytes_of_clients.vector import Vector, whole
 from tests.e2e.vectors import BROWSER, SECOND_HOST, get
+from tests.system.bytes_of_clients.vector import Vector, whole
 
 
 def framing() -> Iterator[tuple[str, Vector]]:

@@ -3,10 +3,10 @@
 Vectors are grouped into families; each has a name, and what is known of who answers it.
 """
 
-from tests.e2e.bytes_of_clients.fields import framing, headers
-from tests.e2e.bytes_of_clients.lines import hosts, syntax, targets
-from tests.e2e.bytes_of_clients.requests import methods, pipelines, splits, states
-from tests.e2e.bytes_of_clients.vector import Vector
+from tests.system.bytes_of_clients.fields import framing, headers
+from tests.system.bytes_of_clients.lines import hosts, syntax, targets
+from tests.system.bytes_of_clients.requests import methods, pipelines, splits, states
+from tests.system.bytes_of_clients.vector import Vector
 
 FAMILIES: dict[str, dict[str, Vector]] = {
     family.__name__: dict(family())

@@ -1,6 +1,6 @@
 """The hot worker's verdict on bytes is Gunicorn's: what it answers, whether it hangs up, what it records.
 
-Two real processes on the same data, one with each worker class, get the vectors of `tests.e2e.bytes_of_clients`.
+Two real processes on the same data, one with each worker class, get the vectors of `tests.system.bytes_of_clients`.
 """
 
 import socket
@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bytes_of_clients.families import FAMILIES
-from tests.e2e.bytes_of_clients.vector import Vector
 from tests.e2e.gunicorns import (
     HOT,
     PLAIN,
@@ -32,6 +30,8 @@ from tests.e2e.gunicorns import (
 from tests.e2e.processes import eventually
 from tests.e2e.vectors import get, seed
 from tests.service import Service
+from tests.system.bytes_of_clients.families import FAMILIES
+from tests.system.bytes_of_clients.vector import Vector
 
 # The hash seed decides on the order of the methods in an `Allow` header.
 SETTINGS = {"GUESSES_LINK": "none", "PYTHONHASHSEED": "0"}
