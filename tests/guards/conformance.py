@@ -88,7 +88,7 @@ class Stage:
         own = self._app.wsgi_app
         self._app.wsgi_app = spoil(own)  # type: ignore[method-assign]  # how Flask lets it be wrapped
         yield
-        self._app.wsgi_app = own  # type: ignore[method-assign]
+        self._app.wsgi_app = own  # type: ignore[method-assign]  # and unwrapped
 
     def forget_limits(self) -> None:
         self._app.extensions["limits"].store.storage.reset()

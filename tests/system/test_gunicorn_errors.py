@@ -5,12 +5,11 @@ import json
 import signal
 import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from sqlalchemy import create_engine, make_url, text
 from app.web import headers
 from tests.conftest import PASSWORD, environment
 from tests.e2e.processes import eventually
+from tests.e2e.traffic import Traffic
 from tests.service import Service
 
-KEPT_ALIVE = 3  # clients of the light traffic
 SLOW = {"PASSWORD_ROUNDS": "3000000"}  # about a second for a sign-in
 JSON = "Content-Type: application/json"
 
@@ -280,44 +279,6 @@ class TestSecretsInTheLog:
             assert secret not in log, log[max(0, log.find(secret) - 500) : log.find(secret) + 100]
 
 
-@dataclass
-class Traffic:
-    """Light keep-alive traffic; every request that got no answer is lost."""
-
-    service: Service
-    answered: int = 0
-    lost: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "Traffic":
-        self._pool = ThreadPoolExecutor(KEPT_ALIVE)
-        self._clients = [self._pool.submit(self._ask) for _ in range(KEPT_ALIVE)]
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._pool.shutdown()
-        for client in self._clients:
-            client.result()
-
-    def _ask(self) -> None:
-        connection = self.service.connect()
-        while not self._stop.is_set():
-            try:
-                connection.request("GET", "/healthz")
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == 200
-                self.answered += 1
-                if answer.headers.get("Connection") == "close":
-                    connection.close()
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-                connection.close()
-            time.sleep(0.005)
-        connection.close()
-
-
 class TestSignals:
     @pytest.fixture
     def running(self, new_database: Callable[[str], str], tmp_path: Path) -> Iterator[Service]:
@@ -325,13 +286,12 @@ class TestSignals:
             yield service
 
     def test_reloads_lose_no_request(self, running: Service) -> None:
-        with Traffic(running) as traffic:
+        with Traffic(running, "/healthz", 200) as traffic:
             for _ in range(3):
                 before = set(running.web_processes())
-                answered = traffic.answered
                 running.web._send(signal.SIGHUP)
                 eventually(lambda before=before: not before & set(running.web_processes()))
-                eventually(lambda answered=answered: traffic.answered > answered + 20)
+                traffic.go_on()
         assert traffic.lost == []
 
     def test_request_that_is_being_answered_ends_before_the_process(self, running: Service) -> None:
@@ -346,10 +306,9 @@ class TestSignals:
 
     def test_restart_loses_no_request(self, running: Service) -> None:
         """The socket is inherited, so who comes while no process runs waits in the backlog."""
-        with Traffic(running) as traffic:
-            eventually(lambda: traffic.answered > 20)
+        with Traffic(running, "/healthz", 200) as traffic:
+            traffic.go_on()
             assert running.web.stop() == 0
             running.web.start()
-            answered = traffic.answered
-            eventually(lambda: traffic.answered > answered + 20)
+            traffic.go_on()
         assert traffic.lost == []

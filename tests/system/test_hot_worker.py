@@ -1,18 +1,14 @@
 """The hot worker keeps Gunicorn's promises, on a real one: timeouts, limits, recycling, reloads, listeners."""
 
-import http.client
 import json
 import os
 import signal
 import socket
 import sqlite3
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -38,13 +34,14 @@ from tests.e2e.gunicorns import (
     send,
 )
 from tests.e2e.processes import ROOT, eventually
+from tests.e2e.traffic import Traffic
 from tests.e2e.vectors import PAGE, get, request, seed, unlocking
+from tests.installations import Start
 from tests.service import Service
 
 HIT = get()
 SLOW = unlocking("laborious")  # some tenths of a second of hashing
 UNTESTED = "tests.e2e.untested_gunicorn.Worker"
-Start = Callable[..., Service]
 
 
 @pytest.fixture(scope="module")
@@ -87,47 +84,6 @@ def hits(service: Service, ask: bool = True) -> None:
         assert [status(connection) for _ in range(10)] == [302] * 10
     if ask:
         assert answered_by_the_poller(service) == before + 10
-
-
-@dataclass
-class Traffic:
-    """Clients that follow a link, half of them on kept connections; whoever was accepted must be answered."""
-
-    service: Service
-    clients: int = 4
-    answered: int = 0
-    lost: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "Traffic":
-        self._pool = ThreadPoolExecutor(self.clients)
-        self._running = [self._pool.submit(self._ask, kept=number % 2 == 0) for number in range(self.clients)]
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._pool.shutdown()
-        for client in self._running:
-            client.result()
-
-    def _ask(self, kept: bool) -> None:
-        connection = self.service.connect()
-        while not self._stop.wait(0.001):
-            try:
-                answer = self.service.visit("plain", connection=connection)
-                assert answer.status == 302
-                self.answered += 1
-                if not kept or answer.headers.get("connection") == "close":
-                    connection.close()
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-                connection.close()
-        connection.close()
-
-    def go_on(self) -> None:
-        """Wait for some more answers."""
-        enough = self.answered + 50
-        eventually(lambda: self.answered >= enough)
 
 
 class TestBounds:
@@ -210,7 +166,7 @@ def test_process_is_recycled_after_its_requests_and_none_is_lost(start: Start) -
     before = set(service.web_processes())
     spooled = Spooled(service)
     spooled.new()
-    with Traffic(service) as traffic:
+    with Traffic(service, "/s/plain", 302) as traffic:
         eventually(lambda: traffic.answered >= 250, 60)
     assert traffic.lost == []
     assert not before & set(service.web_processes())
@@ -221,7 +177,7 @@ def test_process_is_recycled_after_its_requests_and_none_is_lost(start: Start) -
 def test_reload_restart_and_end_lose_no_request(start: Start) -> None:
     """The socket is inherited, so who comes while no process runs waits in the backlog."""
     service = start()
-    with Traffic(service) as traffic:
+    with Traffic(service, "/s/plain", 302) as traffic:
         before = set(service.web_processes())
         traffic.go_on()
         os.kill(service.web.pid, signal.SIGHUP)
@@ -262,7 +218,7 @@ class TestUnixSocket:
     def path(self, start: Start, tmp_path: Path) -> Path:
         listening = tmp_path / "web.sock"
         self.service = start("--bind", f"unix:{listening}", ready=False, PROXY_HOPS="1")
-        eventually(listening.exists)
+        eventually(lambda: self.service.web.says("Booting worker"))  # the file is there before who listens
         return listening
 
     @contextmanager
