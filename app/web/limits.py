@@ -120,7 +120,11 @@ def _hit_in(
     passed = all(counter.hit(item, bucket.name, bucket.key) for item in items)
     windows = [counter.get_window_stats(item, bucket.name, bucket.key) for item in items]
     now = time.time() - (_TTL_ROUNDING if current_app.config["REDIS_URL"] else 0.0)
-    return passed, [(max(0.0, reset - now), remaining) for reset, remaining in windows]
+    return passed, [
+        # No longer than the whole window, which the allowance for rounding would make of a fresh one.
+        (min(max(0.0, reset - now), item.get_expiry()), remaining)
+        for item, (reset, remaining) in zip(items, windows, strict=True)
+    ]
 
 
 def _send(response: Response) -> Response:

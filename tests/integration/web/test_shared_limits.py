@@ -56,6 +56,15 @@ def statuses(app: Flask, number: int) -> list[int]:
     return [anonymous.get("/users/me").status_code for _ in range(number)]
 
 
+def test_fresh_window_is_no_longer_than_it_is(
+    make_app: AppFactory, store: redis.Redis, valkey_url: str
+) -> None:
+    answer = Caller(counting(make_app, valkey_url).test_client()).get("/users/me")
+    name, remaining, reset = answer.headers["RateLimit"].split(";")
+    assert (name, remaining) == ('"anonymous-60"', "r=5")
+    assert int(reset.removeprefix("t=")) <= 60
+
+
 def test_two_applications_count_together(make_app: AppFactory, store: redis.Redis, valkey_url: str) -> None:
     one, other = counting(make_app, valkey_url), counting(make_app, valkey_url)
     assert statuses(one, 3) + statuses(other, 3) == [401] * 6
