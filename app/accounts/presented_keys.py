@@ -74,16 +74,17 @@ def authenticate(text: str, address: str) -> Principal:
         raise ForeignAddress()
     _note_use(found, now)
     scopes = frozenset(found.scopes)
+    lent = second_factor.counted(found.role, found.two_factors)
     lends = ADMIN in scopes
-    withheld = lends and second_factor.is_needed(found.role) and not found.two_factors
     return Principal(
         found.user_id,
         found.user,
-        found.role if lends and not withheld else "user",
+        lent if lends else "user",
         found.public_id,
         scopes=scopes,
         owner_role=found.role,
-        is_withheld=withheld,
+        is_withheld=lends and lent != found.role,
+        secret_hash=hash_of(text),
     )
 
 

@@ -4,7 +4,7 @@ role count at once, in every process."""
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, true
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from app import database
 from app.accounts import second_factor, tokens
@@ -72,6 +72,8 @@ class Principal:
     is_withheld: bool = field(default=False, kw_only=True)
     """Whether the role asks for two factors that the session, or the one that made the key, has not shown: then the
     role of a user counts (ADR 19)."""
+    secret_hash: str | None = field(default=None, kw_only=True, repr=False)
+    """Of the secret that an API key came with, as it is stored."""
 
     @property
     def tier(self) -> str:
@@ -113,8 +115,8 @@ def authenticate(token: str) -> SignedIn:
     if row is None:
         raise SessionEnded()
     user_id, user, role, session, session_id, proven, two_factors = row
-    withheld = second_factor.is_needed(role) and not two_factors
-    counted = "user" if withheld else role
+    counted = second_factor.counted(role, two_factors)
+    withheld = counted != role
     return SignedIn(user_id, user, counted, session, session_id, proven, two_factors, is_withheld=withheld)
 
 
@@ -122,15 +124,21 @@ def confirm(principal: Principal) -> None:
     """Look at the caller once more, in his own transaction, and hold the credential until that ends.
 
     For what outlives the credential: since he was let in a slow body, a lock or a provider may have taken its time,
-    and meanwhile he was shut out. Raises SessionEnded, or Forbidden where the role that counted is not his any more.
+    and meanwhile he was shut out. Raises SessionEnded, InvalidToken for an API key that was revoked or a secret that
+    was replaced, or Forbidden where the role that counted is not his any more.
     """
     is_person = isinstance(principal, SignedIn)
     kind = Session if is_person else ApiKey
-    alive = Session.ended_at.is_(None) if is_person else true()
+    alive = Session.ended_at.is_(None) if is_person else _is_secret(principal.secret_hash)
     own = (kind.public_id == principal.credential, User.status == "active", alive)
-    query = select(User.role).join(kind, kind.user_id == User.id).where(*own)
-    role = db.session.scalar(query.with_for_update(of=kind))
-    if role is None:
-        raise SessionEnded()
-    if principal.role not in ("user", role):
+    query = select(User.role, kind.two_factors).join(kind, kind.user_id == User.id).where(*own)
+    found = db.session.execute(query.with_for_update(of=kind)).first()
+    if found is None:
+        raise SessionEnded() if is_person else InvalidToken("The API key was revoked, or has another secret.")
+    if principal.role not in ("user", second_factor.counted(*found)):
         raise Forbidden()
+
+
+def _is_secret(secret_hash: str | None) -> ColumnElement[bool]:
+    """Of the key, or one that a rotation left good for a while."""
+    return or_(ApiKey.secret_hash == secret_hash, ApiKey.retired[secret_hash].as_string().is_not(None))

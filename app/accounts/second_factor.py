@@ -23,6 +23,11 @@ def is_needed(role: str) -> bool:
     return role == "admin" and current_app.config["REQUIRE_SECOND_FACTOR"] == "admins"
 
 
+def counted(role: str, two_factors: bool) -> str:
+    """The role that counts for who has it, by the factors that were shown."""
+    return "user" if is_needed(role) and not two_factors else role
+
+
 def guards(user: User) -> bool:
     """Whether the password alone does not open all of the account.
 

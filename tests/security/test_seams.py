@@ -21,7 +21,7 @@ from app.accounts.models import OneTimeToken, Session, User
 from app.accounts.one_time import RESET
 from tests.authenticator import Authenticator
 from tests.conftest import PASSWORD, Caller, sign_up
-from tests.factors import another_session, code, start_totp
+from tests.factors import add_passkey, another_session, code, start_totp
 from tests.issuer import came_back, issuing, lend
 from tests.mailbox import issued
 from tests.making import internal_id, set_role
@@ -141,6 +141,34 @@ def test_admin_who_is_removed_meanwhile_makes_nobody_an_admin(
     assert alice.get(f"/users/{accomplice.id}").json["role"] == "user"
 
 
+@pytest.mark.parametrize(
+    ("taken_back", "status"),
+    [("rotated at once", 401), ("factors reset", 403), ("rotated with an overlap", 200)],
+)
+def test_key_that_is_taken_back_meanwhile_makes_nobody_an_admin(
+    app: Flask, alice: Caller, bob: Caller, taken_back: str, status: int
+) -> None:
+    """The last one is the control: there the earlier secret is still good."""
+    for caller in (alice, bob):
+        set_role(app, caller, "admin")
+    app.config["REQUIRE_SECOND_FACTOR"] = "admins"
+    add_passkey(bob)
+    made = bob.post("/api-keys", json={"name": "k", "scopes": ["admin", "users:write"]}).json
+
+    def take_back() -> None:
+        if taken_back == "factors reset":
+            assert app.test_cli_runner().invoke(args=["users", "reset-factors", bob.email]).exit_code == 0
+        else:
+            overlap = 3600 if taken_back == "rotated with an overlap" else 0
+            rotated = bob.post(f"/api-keys/{made['id']}/rotate", json={"overlap": overlap})
+            assert rotated.status_code == 200, rotated.text
+
+    thief = Caller(app.test_client(), token=made["key"])
+    path = f"/users/{sign_up(app, 'accomplice').id}"
+    answer = slowly(thief, "PATCH", path, {"role": "admin"}, take_back)
+    assert answer.status_code == status, answer.text
+
+
 def test_key_does_not_wait_for_a_role_that_was_taken_meanwhile(app: Flask, alice: Caller) -> None:
     set_role(app, alice, "manager")
     body = {"name": "k", "scopes": ["admin"]}
@@ -164,6 +192,14 @@ class TestPostgreSQL:
         self, app: Flask, alice: Caller, bob: Caller, by: str
     ) -> None:
         test_admin_who_is_removed_meanwhile_makes_nobody_an_admin(app, alice, bob, {"role": "user"}, by)
+
+    @pytest.mark.parametrize(
+        ("overlap", "status"), [("rotated at once", 401), ("rotated with an overlap", 200)]
+    )
+    def test_key_that_is_rotated_meanwhile_makes_nobody_an_admin(
+        self, app: Flask, alice: Caller, bob: Caller, overlap: str, status: int
+    ) -> None:
+        test_key_that_is_taken_back_meanwhile_makes_nobody_an_admin(app, alice, bob, overlap, status)
 
     def test_reset_waits_for_who_holds_the_user_with_nothing_in_its_hands(
         self, app: Flask, alice: Caller
