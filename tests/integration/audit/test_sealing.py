@@ -7,7 +7,7 @@ import time
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
 from app import database
@@ -99,6 +99,30 @@ def test_two_workers_seal_each_event_once(app: Flask, monkeypatch: pytest.Monkey
         worker.join(30)
     sealing.seal()
     assert (seals(), faults()) == (230, [])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_chain_that_another_worker_begins_meanwhile_is_not_broken(app: Flask) -> None:
+    """After this one has found none, before it looks for seals without one; SQLite has one writer at a time."""
+    record("a")
+    begun: list[int] = []
+    elsewhere: list[threading.Thread] = []
+
+    def begin() -> None:
+        with app.app_context():
+            sealing.seal()
+            begun.append(seals())
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "audit_chain.mac" in statement and not elsewhere:
+            elsewhere.append(threading.Thread(target=begin))
+            elsewhere[0].start()
+            elsewhere[0].join()
+
+    event.listen(db.engine, "after_cursor_execute", look)
+    sealing.seal()
+    event.remove(db.engine, "after_cursor_execute", look)
+    assert (begun, seals(), faults()) == ([1], 1, [])
 
 
 def test_worker_killed_between_batches_leaves_a_whole_chain(monkeypatch: pytest.MonkeyPatch) -> None:
