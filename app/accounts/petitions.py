@@ -67,7 +67,7 @@ def reset(email: str, device: Device) -> None:
 
 def change_email(person: SignedIn, email: str, password_hash: str, device: Device) -> None:
     """Ask for another address for somebody who has proven who he is by the password of this hash: another password
-    stops the change, whether it was answered yet or not, and so does a second factor where he has shown one.
+    stops the change, whether it was answered yet or not, and so does a second factor that he has not shown.
 
     Raises ValidationFailed, RateLimited or MailOff.
     """

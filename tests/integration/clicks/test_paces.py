@@ -20,4 +20,5 @@ def test_a_writer_that_waits_is_shown_consideration(app: Flask) -> None:
     alone = paces.present
     if sqlite:
         os.utime(queue)  # as who waits does
+    assert (paces.present.pause > alone.pause) == sqlite
     assert (paces.present is alone) != sqlite
