@@ -7,6 +7,7 @@ Remembered is what the statements found, not what is made of it: so all ranges t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
@@ -171,7 +172,7 @@ def _steps(period: Period, interval: Interval, zone: tzinfo) -> tuple[list[datet
 
 
 def _buckets(starts: Iterable[datetime], found: Iterable[Counts]) -> list[Bucket]:
-    return list(map(Bucket, starts, found))
+    return list(starmap(Bucket, zip(starts, found, strict=True)))
 
 
 def _change(before: Counts, now: Counts) -> dict[str, float | None]:
