@@ -9,6 +9,7 @@ from threading import Lock
 from limits.storage import Storage
 
 _SWEPT_EVERY = 60.0  # seconds after which windows that have ended are looked for, and forgotten
+_MOST = 100_000  # windows that are kept then, some 230 bytes each; who has a /48 of IPv6 has 65,536 networks
 
 
 class ProcessStorage(Storage):
@@ -26,9 +27,8 @@ class ProcessStorage(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = time.time()
         with self._lock:
-            if now >= self._swept_at + _SWEPT_EVERY:
-                self._windows = {key: window for key, window in self._windows.items() if window[0] > now}
-                self._swept_at = now
+            if now >= self._swept_at + _SWEPT_EVERY or len(self._windows) >= 2 * _MOST:
+                self._sweep(now)
             ends, count = self._windows.get(key, (0.0, 0))
             if ends <= now:
                 ends, count = now + expiry, 0
@@ -53,3 +53,10 @@ class ProcessStorage(Storage):
     def clear(self, key: str) -> None:
         with self._lock:
             self._windows.pop(key, None)
+
+    def _sweep(self, now: float) -> None:
+        going = [(key, window) for key, window in self._windows.items() if window[0] > now]
+        if len(going) > _MOST:
+            # Who knocked least is forgotten first: nobody gets rid of a count that bounds him.
+            going = sorted(going, key=lambda one: one[1][1], reverse=True)[:_MOST]
+        self._windows, self._swept_at = dict(going), now

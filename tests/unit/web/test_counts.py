@@ -2,8 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import time_machine
 
+from app.web import counts
 from app.web.counts import ProcessStorage
 
 
@@ -33,6 +35,18 @@ def test_what_has_ended_is_forgotten_and_what_goes_on_is_not() -> None:
         store.incr("new", 60)
         assert store.reset() == 2
         assert store.get("long") == 0
+
+
+def test_many_strangers_are_forgotten_before_who_asked_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who has a network of IPv6 addresses would fill the memory with a window for each."""
+    monkeypatch.setattr(counts, "_MOST", 10)
+    store = ProcessStorage()
+    for _ in range(3):
+        store.incr("busy", 60)
+    for number in range(1000):
+        store.incr(f"stranger {number}", 86_400)
+    assert store.get("busy") == 3
+    assert store.reset() <= 20
 
 
 def test_one_count_is_cleared_alone() -> None:
