@@ -8,13 +8,13 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app import clock, database
-from app.accounts import passwords, sessions, users
+from app.accounts import sessions
 from app.accounts.devices import Device
 from app.accounts.models import Session, Totp, User
 from app.audit.models import AuditEvent
 from app.database import insert_into
 from app.extensions import db
-from tests.conftest import PASSWORD, Caller
+from tests.conftest import Caller, sign_up
 from tests.issuer import Issuer, lend
 from tests.making import set_role
 from tests.security.ways import ADMIN, NOBODY, OWNER, PASSES
@@ -45,23 +45,12 @@ class Stage:
     def __init__(self, app: Flask, issuer: Issuer) -> None:
         self.app, self.issuer = app, issuer
         lend(app, issuer)
-        with app.app_context():
-            self._hash = passwords.hashed(PASSWORD)
-        self._people = 0
         self.admin = self.person()
         set_role(app, self.admin, "admin")
 
     def person(self) -> Caller:
-        """Somebody new, signed in by password; past the API, which would hash each time."""
-        self._people += 1
-        address = f"p{self._people}@example.org"
-        with self.app.app_context():
-            user = users.add(address, self._hash)
-            pair = sessions.begin(user, Device("table", "127.0.0.9"), "password")
-            db.session.commit()
-            return Caller(
-                self.app.test_client(), user.public_id, address, pair.access_token, pair.refresh_token
-            )
+        """Somebody new, signed in by password."""
+        return sign_up(self.app, "person")
 
     def begin(self, person: Caller) -> str:
         """Another session of the person; its id."""

@@ -35,7 +35,7 @@ def ask(caller: Caller, method: str, path: str, json: Any = None, **headers: str
 
 
 def later_tag(tag: str) -> str:
-    version, digest = TAG.fullmatch(tag).groups()  # type: ignore[union-attr]  # or it fails  # one of ours
+    version, digest = TAG.fullmatch(tag).groups()  # type: ignore[union-attr]  # one of ours
     return f'"{int(version) + 1}-{digest}"'
 
 
