@@ -6,14 +6,16 @@ likes; here the body itself does what happens meanwhile.
 """
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
 from werkzeug.test import TestResponse
 
 from app import clock, database
@@ -179,6 +181,20 @@ def test_key_does_not_wait_for_a_role_that_was_taken_meanwhile(app: Flask, alice
 WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
+@contextmanager
+def held_up(
+    app: Flask, person: Caller, call: Callable[[], TestResponse]
+) -> Iterator[tuple[Connection, "Future[TestResponse]"]]:
+    """A call that waits for the person's account, which the connection holds to the end of the block."""
+    number = internal_id(app, person)
+    with ThreadPoolExecutor(1) as elsewhere, app.app_context(), database.writing() as connection:
+        connection.execute(select(User.id).where(User.id == number).with_for_update())
+        answer = elsewhere.submit(call)
+        while not connection.scalar(WAITING):
+            assert not answer.done()
+        yield connection, answer
+
+
 class TestPostgreSQL:
     @pytest.fixture
     def database_url(self, postgres_url: str) -> str:
@@ -207,15 +223,20 @@ class TestPostgreSQL:
         """Else it would have the token, which the other one wants, and PostgreSQL would fail one of the two."""
         body = {"token": issued(alice, RESET), "password": "another good long secret"}
         stranger = Caller(app.test_client())
-        number = internal_id(app, alice)
-        with ThreadPoolExecutor(1) as elsewhere, app.app_context(), database.writing() as connection:
-            connection.execute(select(User.id).where(User.id == number).with_for_update())
-            answer = elsewhere.submit(stranger.post, "/auth/password/reset", json=body)
-            while not connection.scalar(WAITING):
-                assert not answer.done()
-            connection.execute(delete(OneTimeToken).where(OneTimeToken.user_id == number))
-            connection.commit()
-            assert answer.result().headers["X-Error-Code"] == "INVALID_ONE_TIME_TOKEN"
+        reset = partial(stranger.post, "/auth/password/reset", json=body)
+        with held_up(app, alice, reset) as (connection, answer):
+            connection.execute(delete(OneTimeToken))
+        assert answer.result().headers["X-Error-Code"] == "INVALID_ONE_TIME_TOKEN"
+
+    def test_admin_who_is_shut_out_while_he_waits_closes_no_account(
+        self, app: Flask, alice: Caller, bob: Caller
+    ) -> None:
+        set_role(app, bob, "admin")
+        with held_up(app, alice, partial(bob.delete, f"/users/{alice.id}")) as (connection, answer):
+            own = Session.public_id == bob.get("/auth/sessions").json["items"][0]["id"]
+            connection.execute(update(Session).where(own).values(ended_at=clock.now()))
+        assert answer.result().status_code == 401
+        assert alice.get("/users/me").status_code == 200
 
     def test_ending_all_others_waits_for_who_holds_the_user_with_nothing_in_its_hands(
         self, app: Flask, alice: Caller
