@@ -6,17 +6,19 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import clock, database
 from app.accounts import guesses
 from app.accounts.guesses import Guessed
 from app.accounts.models import Guess
 from app.errors import RateLimited
+from app.extensions import db
 
 RATES = {"GUESSES_LOGIN_IP": "3/minute", "GUESSES_ACCOUNT": "5/5minutes", "GUESSES_ACCOUNT_DAY": "100/day"}
 ALL = tuple(Guessed(rates, ("ada",)) for rates in RATES)
 BY_ADDRESS, BURST, DAY = ALL
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +102,49 @@ def test_count_that_was_begun_anew_is_not_counted_below_nothing(app: Flask) -> N
         guesses.give_back(counted)
         guesses.give_back(counted)
     assert counts(app) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_forgetting_waits_for_one_count_with_no_other_in_its_hands(app: Flask) -> None:
+    """Else a guess, which takes them in the order of their keys, could wait for it in a circle."""
+
+    def forget() -> None:
+        with app.app_context():
+            guesses.forget(ALL)
+            db.session.commit()
+
+    with app.app_context():
+        first, *others = sorted(ALL, key=lambda guess: guess.key)
+        for guess in (*reversed(others), first):  # so that the last one lies first in the table
+            guesses.count([guess])
+    with ThreadPoolExecutor(1) as elsewhere, app.app_context(), database.writing() as connection:
+        connection.execute(select(Guess.key).where(Guess.key == first.key).with_for_update())
+        forgetting = elsewhere.submit(forget)
+        while not connection.scalar(WAITING):
+            assert not forgetting.done()
+        free = select(Guess.key).where(Guess.key.in_([guess.key for guess in others]))
+        assert len(connection.execute(free.with_for_update(skip_locked=True)).all()) == len(others)
+    forgetting.result()
+    assert counts(app) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_worker_leaves_a_window_alone_that_somebody_begins_anew(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would wait for it, with others in its hands that he wants next."""
+    later = clock.now() + timedelta(days=2)
+
+    def forget() -> None:
+        with app.app_context():
+            guesses.forget_expired()
+
+    with app.app_context():
+        guesses.count(ALL)
+        monkeypatch.setattr(clock, "now", lambda: later)
+        with ThreadPoolExecutor(1) as elsewhere, database.writing() as connection:
+            assert guesses.has_room(BURST, connection)
+            forgetting = elsewhere.submit(forget)
+            while not forgetting.done():
+                assert not connection.scalar(WAITING)
+    assert counts(app) == [0, 1, 0]
