@@ -106,11 +106,14 @@ def sign_in(credential: dict[str, Any], device: Device) -> TokenPair:
 
     A signature is no secret that could be guessed, so no guess is counted.
     """
-    passkey = user = None
+    user = None
     try:
+        credential_id, handle = ceremonies.identity_of(credential)
+        passkey, user = _known(credential_id)
         challenge = ceremonies.challenge_of(credential)
         challenges.spend(challenge, _SIGN_IN)
-        passkey, user = _claimed(credential)
+        if handle != ceremonies.handle(user):
+            raise ceremonies.BadCredential("another's than is said")  # §7.2, step 6
         count = ceremonies.asserted(credential, challenge, passkey).new_sign_count
     except ValueError:
         raise _refused(user) from None
@@ -119,13 +122,11 @@ def sign_in(credential: dict[str, Any], device: Device) -> TokenPair:
     return sessions.begin(user, device, "passkey")
 
 
-def _claimed(credential: dict[str, Any]) -> tuple[Passkey, User]:
-    """The passkey that is said to have signed, and its owner, locked. Raises BadCredential for one that is unknown,
-    or another's than is said (§7.2, step 6)."""
-    credential_id, handle = ceremonies.identity_of(credential)
+def _known(credential_id: bytes) -> tuple[Passkey, User]:
+    """The passkey that is said to have signed, and its owner, locked. Raises BadCredential for an unknown one."""
     passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == credential_id))
     user = db.session.get(User, passkey.user_id, with_for_update=True) if passkey else None
-    if passkey is None or user is None or handle != ceremonies.handle(user):
+    if passkey is None or user is None:
         raise ceremonies.BadCredential("unknown")
     return passkey, user
 

@@ -80,7 +80,7 @@ def prove(principal: SignedIn, password: str | None, otp: str | None, device: De
         raise _refused(principal, WrongCode(field="otp"))
     guesses.give_back(counted, db.session.connection())
     if asks and not otp:
-        raise OtpRequired()
+        raise _refused(principal, OtpRequired())
     if not asks and not user.password_hash:
         raise ReauthenticationRequired()
     sessions.prove(principal, two_factors=asks)

@@ -58,17 +58,16 @@ def by_password(email: str, password: str, device: Device, otp: str | None = Non
     guesses.give_back(counted, db.session.connection())
     if asks and not otp:  # who brings no code has guessed at none
         raise refused(user.public_id, "otp", OtpRequired())
-    require_verified(user)
+    require_verified(user, method)
     return sessions.begin(user, device, method)
 
 
-def require_verified(user: User) -> None:
-    """Raise EmailUnverified where the account waits for its address to be verified, whatever the proof."""
+def require_verified(user: User, method: str) -> None:
+    """Raise EmailUnverified where the account waits for its address to be verified, whatever the proof (`method`)."""
     if not current_app.config["EMAIL_VERIFICATION"]:
         user.awaits_verification = False  # it is in use from here on
     if user.awaits_verification:
-        trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
-        raise EmailUnverified()
+        raise refused(user.public_id, method, EmailUnverified())
 
 
 def _stored(key: str, within: Connection) -> Stored:

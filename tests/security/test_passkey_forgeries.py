@@ -7,8 +7,11 @@ import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app import database
+from app.audit.models import AuditEvent
 from tests.authenticator import Answer, Authenticator, text
 from tests.conftest import Caller, sign_up
 from tests.factors import add_passkey, passkey_options, use_passkey
@@ -99,6 +102,9 @@ FORGERIES: dict[str, Forge] = {
     "ids differ": changed("id", "AAAA"),
 }
 
+NOBODYS = ("unknown credential", "client data is no base64")
+"""Of these no account is known: anybody could fill the log with them."""
+
 
 @pytest.fixture(scope="module")
 def owner(house: Flask) -> Caller:
@@ -115,6 +121,14 @@ def post(victim: Caller, credential: Answer) -> TestResponse:
     return victim.post("/auth/passkey", json={"credential": credential})
 
 
+def refusals(house: Flask, victim: Caller) -> list[tuple[str, object]]:
+    """What the audit log tells the victim of sign-ins that were refused."""
+    query = select(AuditEvent.outcome, AuditEvent.after)
+    with house.app_context(), database.reading() as connection:
+        own = query.where(AuditEvent.owner == victim.id, AuditEvent.action == "session.refused")
+        return [tuple(row) for row in connection.execute(own)]
+
+
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forgery_signs_in_nobody(
     house: Flask, authenticator: tuple[Caller, Authenticator], name: str
@@ -123,6 +137,8 @@ def test_forgery_signs_in_nobody(
     assert (answer.status_code, answer.json["error"]["code"]) == (401, "INVALID_CREDENTIALS")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json["error"]["message"] == "The passkey does not open an account here."
+    expected = [] if name in NOBODYS else [("failure", {"method": "passkey"})]
+    assert refusals(house, authenticator[0]) == expected
 
 
 @pytest.mark.parametrize("forge", [signed(), by(), changed("userHandle2", "AAAA")])

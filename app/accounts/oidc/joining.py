@@ -17,7 +17,6 @@ from app.accounts.oidc import identities
 from app.accounts.oidc.proving import NotProven, Person
 from app.accounts.signing_in import refused
 from app.accounts.users import EmailTaken, RegistrationClosed
-from app.audit import trail
 from app.errors import Forbidden, ValidationFailed
 from app.extensions import db
 from settings.providers import OIDCProvider
@@ -58,8 +57,7 @@ def user_of(person: Person, provider: OIDCProvider, device: Device) -> User:
 def _active(user: User) -> User:
     """Raises NotProven, as a disabled user is told nothing else by his password."""
     if user.status != "active":
-        trail.record("session.refused", user.public_id, owner=user.public_id, failed=True)
-        raise NotProven()
+        raise refused(user.public_id, "openid", NotProven())
     return user
 
 

@@ -63,7 +63,7 @@ def complete(name: str, returned: Returned, device: Device) -> TokenPair:
         person = proving.person(provider, returned.answer, returned.flow, returned.redirect_uri)
     user = joining.user_of(person, provider, device)
     guesses.give_back(counted, db.session.connection())
-    require_verified(user)
+    require_verified(user, "openid")
     return sessions.begin(user, device, "openid")
 
 
@@ -89,6 +89,6 @@ def _recorded(action: str, owner: str | None = None) -> Iterator[None]:
     try:
         yield
     except (ForeignFlow, NotProven):
-        trail.record(action, owner, owner=owner, failed=True)
+        trail.record(action, owner, owner=owner, failed=True, after={"method": "openid"})
         sessions.SIGN_INS.labels("openid", "refused").inc()
         raise

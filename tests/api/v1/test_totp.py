@@ -259,6 +259,7 @@ def test_showing_again_who_one_is_opens_the_way(app: Flask, alice: Caller) -> No
     assert error(alice.post("/auth/reauthenticate", json=password)) == (401, "OTP_REQUIRED", "otp")
     wrong = alice.post("/auth/reauthenticate", json={**password, "otp": "000000"})
     assert error(wrong) == (403, "WRONG_CODE", "otp")
+    assert events(app)[-2:] == [("session.reauthenticated", "failure")] * 2
     assert alice.delete("/users/me/totp").status_code == 403
     assert alice.post("/auth/reauthenticate", json={**password, "otp": code(secret)}).status_code == 204
     assert alice.delete("/users/me/totp").status_code == 204
