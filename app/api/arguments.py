@@ -1,6 +1,6 @@
 """How requests become arguments: strict JSON, no unknown field or query parameter, errors that name the field."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -8,6 +8,7 @@ from flask import Request, request
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.fields import DelimitedList
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 
 from app.api import negotiation
 from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
@@ -35,13 +36,12 @@ class Parser(FlaskParser):
         req.max_form_memory_size = FORM_BUFFER
         if req.form:
             raise ValidationFailed.of(FieldError(name[:100], "Must be a file.") for name in req.form)
+        _refuse_twins(req.files, "This file stands twice.")
         return super().load_files(req, schema)
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         several = {field.data_key or name for name, field in schema.fields.items() if _repeats(field)}
-        for name, values in req.args.lists():
-            if len(values) > 1 and name not in several:
-                raise ValidationFailed.of([FieldError(name[:100], "This parameter stands twice.")])
+        _refuse_twins(req.args, "This parameter stands twice.", several)
         return super().load_querystring(req, schema)
 
     def handle_error(self, error: ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -59,6 +59,13 @@ def refuse_query_parameters() -> None:
     """For routes that take none. Raises ValidationFailed naming each."""
     if request.args:
         raise ValidationFailed.of(FieldError(name[:100], "Unknown parameter.") for name in request.args)
+
+
+def _refuse_twins(given: MultiDict[str, Any], message: str, several: Collection[str] = ()) -> None:
+    """Raise ValidationFailed for a name that stands more than once and is none of `several`."""
+    for name, values in given.lists():
+        if len(values) > 1 and name not in several:
+            raise ValidationFailed.of([FieldError(name[:100], message)])
 
 
 def _repeats(field: fields.Field[Any]) -> bool:

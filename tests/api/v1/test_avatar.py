@@ -192,6 +192,14 @@ def test_body_of_another_form_is_refused(alice: Caller, data: Any, content_type:
     assert alice.put(PATH, data=data, content_type=content_type).status_code == status
 
 
+def test_two_pictures_in_one_form_are_refused(app: Flask, alice: Caller) -> None:
+    """Which of them was meant, nobody can tell."""
+    both = {"avatar": [(io.BytesIO(picture(kind)), "a") for kind in ("PNG", "JPEG")]}
+    answer = alice.put(PATH, data=both, content_type="multipart/form-data")
+    assert (answer.status_code, answer.json["error"]["field"]) == (400, "avatar")
+    assert files(app) == []
+
+
 @pytest.mark.asvs("5.2.4")
 def test_second_picture_takes_the_place_of_the_first(app: Flask, alice: Caller) -> None:
     send(alice, picture())
