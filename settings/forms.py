@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STARTTLS = {"starttls=on": True, "starttls=off": False}
@@ -47,12 +47,13 @@ def is_redis_url(value: str) -> bool:
 
 
 def is_smtp_url(value: str) -> bool:
-    """Whether it names a mail server that gets no password in clear."""
+    """Whether it names a mail server that gets no password in clear, and none that smtplib cannot send."""
     try:
         parts = urlsplit(value)
         whole = bool(parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0)
     except ValueError:
         return False
+    whole = whole and unquote(parts.netloc).isascii()
     plain = parts.path in ("", "/") and not parts.fragment and parts.query in ("", *_STARTTLS)
     return whole and plain and not (is_in_clear(value) and parts.username)
 

@@ -80,7 +80,8 @@ def authenticate(
     _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any
 ) -> AuthResult:
     assert isinstance(data, LoginPassword)
-    return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
+    is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+    return AuthResult(success=is_right, handled=False)  # the server answers
 
 
 @pytest.fixture(scope="session")

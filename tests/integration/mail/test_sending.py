@@ -1,6 +1,8 @@
 """The outbox and the worker's part, against a real mail server."""
 
+import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,7 +17,7 @@ from sqlalchemy import func, select
 
 from app import clock, database
 from app.extensions import db
-from app.mail import outbox, sending
+from app.mail import outbox, sending, transport
 from app.mail.models import OutgoingMail
 from app.mail.outbox import Addressed, Letter
 from tests.integration.mail.conftest import PASSWORD, USER, Mailbox, authenticate, servers_port
@@ -45,6 +47,10 @@ def waiting(app: Flask) -> int:
 
 def through(app: Flask, url: str, starttls: bool = False) -> None:
     app.config.update(SMTP_URL=url, SMTP_STARTTLS=starttls, MAIL_FROM="Slugline <slugline@go.example.org>")
+
+
+def signed_in_at(scheme: str, port: int, password: str = PASSWORD) -> str:
+    return f"{scheme}://{USER}:{quote(password, safe='')}@127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -273,18 +279,53 @@ def test_name_beyond_ascii_is_given_up_where_it_does_not(app: Flask, mailbox: Ma
 @pytest.mark.usefixtures("trusted")
 def test_starttls_and_password(app: Flask, mailbox: Mailbox, serve: Serve, tls: ssl.SSLContext) -> None:
     port = serve(tls_context=tls, require_starttls=True, authenticator=authenticate, auth_required=True)
-    through(app, f"smtp://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}", starttls=True)
+    through(app, signed_in_at("smtp", port), starttls=True)
     write(app)
     send(app)
     assert (mailbox.over_tls, mailbox.signed_in) == ([True], [True])
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_from_the_first_byte_and_password(
+    app: Flask, mailbox: Mailbox, serve: Serve, tls: ssl.SSLContext
+) -> None:
+    # aiosmtpd knows nothing of a TLS that it did not begin itself, and offers no sign-in without.
+    port = serve(ssl_context=tls, authenticator=authenticate, auth_require_tls=False)
+    through(app, signed_in_at("smtps", port))
+    write(app)
+    send(app)
+    assert (mailbox.recipients, mailbox.signed_in) == (["ada@example.org"], [True])
+
+
+@pytest.mark.usefixtures("trusted")
+def test_wrong_password_loses_no_mail_and_stands_in_no_log(
+    app: Flask, serve: Serve, tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = serve(tls_context=tls, require_starttls=True, authenticator=authenticate, auth_required=True)
+    through(app, signed_in_at("smtp", port, "wr0ng"), starttls=True)
+    write(app)
+    send(app)
+    assert waiting(app) == 1
+    [told] = [record.getMessage() for record in caplog.records if record.name == "slugline"]
+    assert "SMTPAuthenticationError" in told and "535" in told
+    encoded = b64encode(f"\0{USER}\0wr0ng".encode()).decode()
+    assert "wr0ng" not in told and encoded not in told
+
+
+def test_server_that_says_nothing_is_asked_later(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        through(app, f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        write(app)
+        send(app)
+    assert waiting(app) == 1
 
 
 @pytest.mark.asvs("12.3.2")
 def test_certificate_that_nobody_vouches_for_gets_no_mail(
     app: Flask, mailbox: Mailbox, serve: Serve, tls: ssl.SSLContext
 ) -> None:
-    port = serve(tls_context=tls, authenticator=authenticate)
-    through(app, f"smtp://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}", starttls=True)
+    through(app, signed_in_at("smtp", serve(tls_context=tls, authenticator=authenticate)), starttls=True)
     write(app)
     send(app)
     assert (mailbox.taken, waiting(app)) == ([], 1)
