@@ -174,7 +174,9 @@ class Config:
     def _mail(self, env: Environment) -> None:
         self.SMTP_URL = env.text("SMTP_URL", "")
         if self.SMTP_URL and not forms.is_smtp_url(self.SMTP_URL):
-            raise BadSetting("SMTP_URL must be a URL such as smtp://user:password@host:587 or smtps://host")
+            raise BadSetting(
+                "SMTP_URL must be a URL such as smtp://user:password@host:587 or smtps://host, in ASCII"
+            )
         self.SMTP_STARTTLS = forms.wants_starttls(self.SMTP_URL)
         self.MAIL_FROM = env.text("MAIL_FROM", None if self.SMTP_URL else "Slugline <slugline@localhost>")
         if not re.fullmatch(rf"[\w .'-]+ <{_ADDRESS}>|{_ADDRESS}", self.MAIL_FROM, re.ASCII):
@@ -184,11 +186,17 @@ class Config:
         self.EMAIL_VERIFICATION = env.flag("EMAIL_VERIFICATION", False)
         if self.EMAIL_VERIFICATION and not self.MAIL_ON:
             raise BadSetting("SMTP_URL must be set while EMAIL_VERIFICATION is on")
-        self.ACCOUNT_URL = env.text("ACCOUNT_URL", f"{self.PUBLIC_URL}/account").rstrip("/")
-        if not re.fullmatch(r"https?://[!\"$-;=@-~]+", self.ACCOUNT_URL):
-            raise BadSetting("ACCOUNT_URL must be a URL such as https://app.example.org/account")
-        if self.FORCE_HTTPS and self.ACCOUNT_URL.startswith("http://"):
-            raise BadSetting("ACCOUNT_URL must be https:// while FORCE_HTTPS is on")
+        self.ACCOUNT_URL = self._page(env, "ACCOUNT_URL", "account").rstrip("/")
+        self.SIGN_IN_URL = self._page(env, "SIGN_IN_URL", "docs")
+
+    def _page(self, env: Environment, name: str, ours: str) -> str:
+        """A page that people are led to: ours, or a frontend's."""
+        url = env.text(name, f"{self.PUBLIC_URL}/{ours}")
+        if not re.fullmatch(r"https?://[!\"$-;=@-~]+", url):
+            raise BadSetting(f"{name} must be a URL such as https://app.example.org/{ours}")
+        if self.FORCE_HTTPS and url.startswith("http://"):
+            raise BadSetting(f"{name} must be https:// while FORCE_HTTPS is on")
+        return url
 
     def _refuse_twins(self) -> None:
         known = {(one.issuer, one.client_id) for one in self.OIDC_PROVIDERS.values()}

@@ -5,6 +5,7 @@ from flask import Flask
 from app import account_pages, api, caching, cli, database, docs, health, jwks, logs, models, redirects, web
 from app.clicks import recorder
 from app.extensions import cors, db, jwt, limiter, migrate
+from app.web import pages
 from config import Config
 
 __all__ = ["create_app", "models"]
@@ -13,7 +14,7 @@ __all__ = ["create_app", "models"]
 def create_app(config: Config) -> Flask:
     """Build the application for `config`. Opens no connection."""
     logs.configure(config.LOG_LEVEL)
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__, static_folder=None, template_folder=pages.TEMPLATES)
     app.config.update(config.flask())
 
     database.init_app(app, db)

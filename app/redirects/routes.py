@@ -17,6 +17,7 @@ from app.redirects.metrics import FROM_FLASK
 from app.redirects.rules import LinkBlocked, LinkExhausted, Page, Redirection
 from app.redirects.wsgi import UNKNOWN
 from app.web import errors, limits
+from app.web.pages import PRIVATE
 from app.web.proxy import client_address
 
 PREVIEW = "+"
@@ -107,7 +108,7 @@ def _refuse(error: Exception) -> Response:
         again = request.method == "POST" and refusal.field == "password"
         return pages.password_form(refusal) if again else pages.refusal(refusal)
     response = errors.render(refusal)
-    response.headers.update(pages.PRIVATE)
+    response.headers.update(PRIVATE)
     return response
 
 

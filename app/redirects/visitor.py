@@ -6,10 +6,8 @@ from werkzeug.datastructures import MIMEAccept
 from app.clicks.recorder import Visit
 from app.redirects import rules
 from app.redirects.rules import Asked
-from app.web.accept import PROBLEM
+from app.web.accept import JSON, PAGE, PROBLEM
 from app.web.proxy import client_address
-
-_PAGE, _JSON = "text/html", "application/json"
 
 
 def asked() -> Asked:
@@ -47,8 +45,8 @@ def wants_json() -> bool:
     ``*/*`` alone (curl) and no Accept at all get the page; ``application/json, */*`` gets JSON, as the more
     specific of two equals (RFC 9110 §12.5.1).
     """
-    offers = (_JSON, _PAGE) if request.mimetype == _JSON else (_PAGE, _JSON)
+    offers = (JSON, PAGE) if request.mimetype == JSON else (PAGE, JSON)
     # Without parameters: `application/json; charset=utf-8` means JSON. Who wants problems wants no pages.
     named = [(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes]
-    ranges = [(_JSON if value == PROBLEM else value, quality) for value, quality in named]
-    return MIMEAccept(ranges).best_match(offers, default=offers[0]) == _JSON
+    ranges = [(JSON if value == PROBLEM else value, quality) for value, quality in named]
+    return MIMEAccept(ranges).best_match(offers, default=offers[0]) == JSON

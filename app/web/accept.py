@@ -14,6 +14,7 @@ from werkzeug.http import parse_list_header, parse_options_header
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+PAGE = "text/html"
 
 _LONGEST = 1024  # characters; browsers send some 150
 _QUALITY = re.compile(r"[01]|[01]?\.[0-9]+|[01]\.")

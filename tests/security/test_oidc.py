@@ -101,6 +101,13 @@ def rows(app: Flask, model: Any) -> int:
         return len(connection.execute(select(model.__table__)).all())
 
 
+def latest_event(app: Flask) -> tuple[Any, ...]:
+    """Action, outcome, and what came of it."""
+    with app.app_context(), database.reading() as connection:
+        query = select(AuditEvent.action, AuditEvent.outcome, AuditEvent.after)
+        return tuple(connection.execute(query.order_by(AuditEvent.id.desc()).limit(1)).one())
+
+
 def test_honest_sign_in_makes_an_account_and_a_session(browser: Caller, issuer: Issuer) -> None:
     """The control of all that is refused here."""
     as_somebody(issuer)
@@ -464,6 +471,7 @@ def test_untrusted_provider_does_not_get_round_verification(
     """What it says of an address lets nobody in before the mail sent there was read."""
     for _ in range(2):
         assert_refused(signed_in(browser, issuer), 403, "EMAIL_UNVERIFIED")
+        assert latest_event(house) == ("session.refused", "failure", {"method": "openid"})
     [mail] = mails(house, claimed)  # for the account, not for each try
     # Nor does a click on the mail: whoever is at the provider may not be its reader, who sets a password.
     proof = {"token": token_of(mail), "password": PASSWORD}
@@ -518,9 +526,7 @@ def test_disabled_user_is_refused_and_it_is_recorded(house: Flask, browser: Call
     before = rows(house, Session)
     assert_refused(signed_in(browser, issuer))
     assert rows(house, Session) == before
-    with house.app_context(), database.reading() as connection:
-        latest = select(AuditEvent.action, AuditEvent.outcome).order_by(AuditEvent.id.desc()).limit(1)
-        assert connection.execute(latest).one() == ("session.refused", "failure")
+    assert latest_event(house) == ("session.refused", "failure", {"method": "openid"})
 
 
 def test_disabled_user_of_the_same_address_is_not_linked(
@@ -634,6 +640,64 @@ def test_provider_that_refuses_leads_back_too(browser: Caller) -> None:
 def test_callback_without_a_sane_state_is_400(browser: Caller, query: dict[str, str]) -> None:
     begun(browser)
     assert_refused(browser.get(f"{BEGIN}/callback", query_string=query), 400, "VALIDATION_ERROR")
+
+
+BROWSERS = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ({"code": "stolen-code", "state": "foreign-state"}, 403, "begin again"),
+        ({"error": "denied", "state": "<script>alert(1)</script>"}, 403, "begin again"),
+        ({"code": "<script>"}, 400, "printable ASCII"),
+    ],
+)
+def test_person_whose_callback_is_refused_reads_a_page(
+    browser: Caller, query: dict[str, str], status: int, told: str
+) -> None:
+    """It leads back to where one signs in, and repeats nothing of what the address held."""
+    begun(browser)
+    answered = browser.get(f"{BEGIN}/callback", query_string=query, headers={"Accept": BROWSERS})
+    assert (answered.status_code, answered.content_type) == (status, "text/html; charset=utf-8")
+    assert told in answered.text and '<a class="button" href="http://sho.rt/docs">' in answered.text
+    assert not [value for value in query.values() if value in answered.text]
+    assert (
+        "<script" not in answered.text and "default-src 'none'" in answered.headers["Content-Security-Policy"]
+    )
+    assert (answered.headers["Cache-Control"], answered.headers["Referrer-Policy"]) == (
+        "no-store",
+        "no-referrer",
+    )
+
+
+def test_late_callback_tells_a_person_to_begin_again(
+    browser: Caller, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returned = back(issuer, begun(browser))
+    let_pass(monkeypatch, minutes=10)
+    answered = browser.get(f"{BEGIN}/callback", query_string=returned, headers={"Accept": BROWSERS})
+    assert answered.status_code == 403 and "begin again" in answered.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/json, text/html;q=0.9", "application/json"),
+        ("application/problem+json", "application/problem+json"),
+        ("image/png", "application/json"),
+        ("text/html", "text/html"),
+    ],
+)
+def test_program_whose_callback_is_refused_gets_the_shape_of_errors(
+    browser: Caller, accept: str | None, media_type: str
+) -> None:
+    headers = {"Accept": accept} if accept else {}
+    answered = browser.get(f"{BEGIN}/callback?state=foreign", headers=headers)
+    assert (answered.status_code, answered.mimetype) == (403, media_type)
+    assert answered.headers["Vary"] == "Accept, Origin"
 
 
 def test_unknown_provider_is_404(browser: Caller) -> None:

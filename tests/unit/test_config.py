@@ -145,6 +145,8 @@ BAD = [
     ("SMTP_URL", "smtp://"),
     ("SMTP_URL", "smtp://h:port"),
     ("SMTP_URL", "smtp://h/path"),
+    ("SMTP_URL", "smtps://user:p%C3%A4ss@mail.example.org"),
+    ("SMTP_URL", "smtps://us\u00e9r:pw@mail.example.org"),
     ("SMTP_URL", "smtp://h?starttls=maybe"),
     ("SMTP_URL", "smtp://user:pw@mail.example.org?starttls=off"),
     ("MAIL_FROM", "slugline"),
@@ -156,6 +158,8 @@ BAD = [
     ("ACCOUNT_URL", "app.example.org"),
     ("ACCOUNT_URL", "javascript:alert(1)"),
     ("ACCOUNT_URL", "https://app.example.org/?a=b#c"),
+    ("SIGN_IN_URL", "/sign-in"),
+    ("SIGN_IN_URL", "javascript:alert(1)"),
     ("SECURITY_CONTACT", "admin@example.org"),
     ("SECURITY_CONTACT", "mailto:a@example.org\nExpires: never"),
     ("LOG_LEVEL", "debug"),
@@ -408,10 +412,11 @@ def test_starttls_is_required_but_where_nobody_listens(url: str, required: bool)
     assert settings.SMTP_STARTTLS is required
 
 
-def test_links_of_mails_are_https_where_all_is() -> None:
-    assert load(PRODUCTION).ACCOUNT_URL == "https://go.example.org/account"
-    with pytest.raises(BadSetting, match="ACCOUNT_URL"):
-        load({**PRODUCTION, "ACCOUNT_URL": "http://app.example.org"})
+@pytest.mark.parametrize(("name", "page"), [("ACCOUNT_URL", "account"), ("SIGN_IN_URL", "docs")])
+def test_pages_that_people_are_led_to_are_https_where_all_is(name: str, page: str) -> None:
+    assert getattr(load(PRODUCTION), name) == f"https://go.example.org/{page}"
+    with pytest.raises(BadSetting, match=name):
+        load({**PRODUCTION, name: "http://app.example.org"})
 
 
 @pytest.mark.parametrize("given", ["true", "1", "YES", " on "])

@@ -71,4 +71,4 @@ def init_app(app: Flask) -> None:
     for module in _GROUPS:
         api.register_blueprint(module.blueprint)
     app.register_blueprint(linked_data.contexts)
-    app.register_blueprint(oidc.pages)
+    app.register_blueprint(oidc.callbacks)

@@ -32,10 +32,11 @@ from app.api.v1.schemas.auth import HandedOut
 from app.api.v1.schemas.identities import IdentityOut
 from app.api.v1.schemas.oidc import CameBack, Completion, Going, ProviderList, SignInCompletion, SignInStart
 from app.errors import BadGateway, GatewayTimeout
-from app.web import limits
+from app.web import accept, errors, limits, pages
+from app.web.pages import WayOn
 
 blueprint = Blueprint("v1_oidc", __name__, url_prefix="/auth", description="Sign in at OpenID providers.")
-pages = Pages("callbacks", __name__)
+callbacks = Pages("callbacks", __name__)
 
 PROVIDER = path_id("provider", "The provider's name, as `GET /auth/providers` lists it.", "google")
 
@@ -115,7 +116,7 @@ def complete_link(fields: dict[str, Any], provider: str) -> Identity:
     return signing_in.complete_link(provider, _returned(provider, fields), current_person(), device())
 
 
-@pages.get("/api/v1/auth/oidc/<provider>/callback")
+@callbacks.get("/api/v1/auth/oidc/<provider>/callback")
 def came_back(provider: str) -> Response:
     """Where a provider sends the browser: on to `return_to`, what it was sent with behind the `#`, which no server
     gets to see. Parameters that nobody knows are passed over (RFC 6749 §4.1.2)."""
@@ -124,6 +125,18 @@ def came_back(provider: str) -> Response:
     told = CameBack.checked(request.args)
     return_to = flows.way_back(provider, Flow(browser_secret.kept(), told["state"]))
     return redirect(f"{return_to}#{urlencode(told)}", 303)
+
+
+@callbacks.errorhandler(Exception)
+def _refuse(error: Exception) -> Response:
+    """A page for the person whom the provider sent here, the shape of the API for who asks for no page."""
+    refusal = errors.refusal(error)
+    if accept.best(request.headers.get("Accept", ""), (accept.JSON, accept.PAGE)) != accept.PAGE:
+        return errors.render(refusal)
+    back = WayOn(current_app.config["SIGN_IN_URL"], "Back to the sign-in")
+    page = pages.refusal(refusal, "Signing in did not work", back)
+    page.vary.add("Accept")
+    return page
 
 
 def redirect_uri(provider: str) -> str:
