@@ -80,15 +80,19 @@ class Accounting:
         """Work out `batch`. Raises SQLAlchemyError when the database has to be asked and does not answer."""
         owners = self._owners_of(batch)
         accounts = batch.links.by_owner(owners)
-        firsts = sorted(batch.firsts.items())
+        firsts = [
+            (day, link_id, visitor, time)
+            for day, link_id in sorted(batch.firsts)
+            for visitor, time in sorted(batch.firsts[day, link_id].items())
+        ]
         return Entry(
             batch,
             links=_gain(batch.links, self._link_values),
             accounts=_gain(accounts, self._account_values),
             owners=owners,
             owners_as_of=self._owners.number,
-            firsts=[(key[1], time) for key, time in firsts],
-            visitors=[(stored_day(day), link_id, visitor) for (day, link_id, visitor), _ in firsts],
+            firsts=[(link_id, time) for _, link_id, _, time in firsts],
+            visitors=[(stored_day(day), link_id, visitor) for day, link_id, visitor, _ in firsts],
         )
 
     def forget_owners(self, number: int) -> None:

@@ -5,7 +5,7 @@ to be converted: times and days are texts (`app.clicks.times`), which PostgreSQL
 that is after `use_utc`. SQLAlchemy's handling of parameters was half of a batch's time before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from select import select as select_ready
@@ -33,8 +33,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.dml import ReturningInsert
 
 from app.database import insert_into
 
@@ -79,18 +79,21 @@ def move_all(connection: Connection, table: Table, old: int, new: int) -> None:
     connection.execute(delete(table).where(key == old))
 
 
-def insert_new(connection: Connection, table: Table, rows: Rows) -> list[int]:
-    """Insert those of `rows` that are not there yet, and return their places among `rows`.
+@contextmanager
+def insert_new(connection: Connection, table: Table, rows: Rows) -> Iterator[Callable[[], list[int]]]:
+    """Insert those of `rows` that are not there yet; yields a function that returns their places among `rows`.
 
-    The table's key is all of its columns.
+    The table's key is all of its columns. Within `unanswered` it is that function that waits for the answer.
     """
-    if _is_postgresql(connection):
-        places = {row: place for place, row in enumerate(rows)}
-        new = connection.execute(_postgresql_new(table), {"rows": _json(rows)})
-        return [places[tuple(row)] for row in new]
-    statement = _sqlite_new(table)
-    with _driver(connection) as cursor:  # RETURNING needs many rows a statement, and is no faster then
-        return [place for place, row in enumerate(rows) if cursor.execute(statement, row).rowcount]
+    with _driver(connection) as cursor:
+        if _is_postgresql(connection):
+            cursor.execute(_postgresql_new(table), {"rows": _json(rows)})
+            yield lambda: _places(rows, cursor)
+        else:
+            statement = _sqlite_new(table)
+            # RETURNING needs many rows a statement, and is no faster then
+            new = [place for place, row in enumerate(rows) if cursor.execute(statement, row).rowcount]
+            yield lambda: new
 
 
 @contextmanager
@@ -111,6 +114,12 @@ def unanswered(connection: Connection) -> Iterator[Callable[[Callable[[], object
             do()
 
         yield meanwhile
+
+
+def _places(rows: Rows, new: Iterable[tuple[Any, ...]]) -> list[int]:
+    """Where each of `new` is among `rows`."""
+    places = {row: place for place, row in enumerate(rows)}
+    return [places[row] for row in new]
 
 
 def _is_postgresql(connection: Connection) -> bool:
@@ -192,10 +201,11 @@ def _postgresql_addition(table: Table) -> postgresql.Insert:
 
 
 @cache
-def _postgresql_new(table: Table) -> ReturningInsert[Any]:
+def _postgresql_new(table: Table) -> str:
     statement = postgresql.insert(table).from_select(_names(table), _rows_of_json(table))
     given = (cast(column, Text) if isinstance(column.type, Date) else column for column in table.columns)
-    return statement.on_conflict_do_nothing().returning(*given)
+    dialect = psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+    return str(statement.on_conflict_do_nothing().returning(*given).compile(dialect=dialect))
 
 
 def _rows_of_json(table: Table) -> Select[Any]:

@@ -50,14 +50,16 @@ def _ask_postgresql(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tu
     # As text: psycopg takes 2 ms to write an array of a thousand times.
     array = f"{{{','.join(bound.isoformat() for bound in bounds)}}}"
     values = {"bounds": array, "start": bounds[0], "end": bounds[-1], "whose": subject.id}
-    for place, *sums in db.session.execute(_by_thresholds(subject.counts), values):
+    for place, *sums in db.session.execute(_by_thresholds(subject.counts), values).all():
         yield place, Counts(*sums)
 
 
 def _ask_sqlite(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tuple[int, Counts]]:
     texts = [bound.isoformat(" ", "microseconds")[:_TEXT] for bound in bounds]  # as it stores them
     pairs = orjson.dumps([start + end for start, end in pairwise(texts)]).decode()
-    for place, sums in db.session.execute(_by_pairs(subject.counts), {"pairs": pairs, "whose": subject.id}):
+    values = {"pairs": pairs, "whose": subject.id}
+    # All at once: one after the other a thousand take 0.7 ms more.
+    for place, sums in db.session.execute(_by_pairs(subject.counts), values).all():
         yield place, Counts(*orjson.loads(sums))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 
 from app.clicks import owners
 from app.clicks.accounting import Entry
-from app.clicks.bulk import add_all, insert_all, insert_new, unanswered, use_utc
+from app.clicks.bulk import Rows, add_all, insert_all, insert_new, unanswered, use_utc
 from app.clicks.models import (
     AccountCount,
     AccountFacet,
@@ -69,7 +69,8 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     """Insert the clicks and add to the roll-ups of links and accounts.
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
-    lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs.
+    lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs; facets
+    of links before their counts, since facets need not know who was new: PostgreSQL is at both meanwhile.
     With what is stored what was remembered of these accounts loses its worth.
 
     Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
@@ -83,20 +84,20 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, _table(Click), entry.batch.clicks)
-    if entry.visitors:
-        for place in insert_new(connection, _table(DailyVisitor), entry.visitors):
-            entry.add_unique(place)
-    with unanswered(connection) as sent:
-        for gain, counts, facets in (
-            (entry.links, ClickCount, ClickFacet),
-            (entry.accounts, AccountCount, AccountFacet),
-        ):
-            if gain.counts:
-                add_all(connection, _table(counts), gain.count_rows())
-            if gain.facets:
-                add_all(connection, _table(facets), gain.facets)
-        add_steps(connection, entry.owners.values())
+    with unanswered(connection) as sent, insert_new(connection, _table(DailyVisitor), entry.visitors) as new:
+        _add_all(connection, ClickFacet, entry.links.facets)
         sent(meanwhile)
+        for place in new():
+            entry.add_unique(place)
+        _add_all(connection, ClickCount, entry.links.count_rows())
+        _add_all(connection, AccountCount, entry.accounts.count_rows())
+        _add_all(connection, AccountFacet, entry.accounts.facets)
+        add_steps(connection, entry.owners.values())
+
+
+def _add_all(connection: Connection, model: type[Base], rows: Rows) -> None:
+    if rows:
+        add_all(connection, _table(model), rows)
 
 
 def _table(model: type[Base]) -> Table:

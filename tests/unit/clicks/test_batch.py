@@ -94,7 +94,7 @@ def test_the_last_click_is_the_latest_whatever_the_order() -> None:
 def test_the_first_click_of_a_visitor_is_the_earliest_whatever_the_order() -> None:
     early = AT.replace(hour=3)
     batch = batch_of([raw(AT), raw(early), raw(AT)], country_of)
-    assert batch.firsts == {(DAY_OF_AT, 1, SIGNED): ms(early)}
+    assert batch.firsts == {(DAY_OF_AT, 1): {SIGNED: ms(early)}}
 
 
 def test_visitors_are_new_on_each_link_and_day_and_bots_never() -> None:
@@ -107,10 +107,9 @@ def test_visitors_are_new_on_each_link_and_day_and_bots_never() -> None:
         raw(visitor="8" * 16, user_agent=""),
     ]
     assert batch_of(lines, country_of).firsts == {
-        (DAY_OF_AT, 1, SIGNED): ms(AT),
-        (DAY_OF_AT, 2, SIGNED): ms(AT),
-        (DAY_OF_AT + 1, 1, SIGNED): ms(next_day),
-        (DAY_OF_AT, 1, -1): ms(AT),
+        (DAY_OF_AT, 1): {SIGNED: ms(AT), -1: ms(AT)},
+        (DAY_OF_AT, 2): {SIGNED: ms(AT)},
+        (DAY_OF_AT + 1, 1): {SIGNED: ms(next_day)},
     }
 
 

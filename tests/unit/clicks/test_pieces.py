@@ -77,6 +77,15 @@ def test_no_piece_has_more_lines_than_asked_for(tmp_path: Path) -> None:
     assert [piece.tail for piece in found] == [0, 0, 4]
 
 
+def test_a_piece_is_full_however_many_reads_it_takes(tmp_path: Path) -> None:
+    lines = [b"%d " % number * 2_000 for number in range(50)]  # longer than a tenth of a read, some 300 kB
+    path = tmp_path / "a.spool"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    found = pieces(path, most=30)
+    assert [piece.lines for piece in found] == [lines[:30], lines[30:]]
+    assert found[1].last
+
+
 def test_exactly_full_last_piece_ends_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
     path.write_bytes(b"x\n" * 10)
