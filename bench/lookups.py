@@ -48,15 +48,18 @@ def measure(folder: Path, links: int) -> dict[str, tuple[float, float]]:
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         own = mmap.mmap(-1, 8)
         now = clock.now()
-        source.link(1, one, wait=False)  # makes the connection, from which on the header is there
+        source.links(1, [one], wait=False)  # makes the connection, from which on the header is there
         return {
             "nothing, the time of measuring": nanoseconds(lambda: None),
             "wal-index header": nanoseconds(source.stamp),
             "counter in a mapped file": nanoseconds(lambda: struct.unpack_from("Q", own)),
             "PRAGMA data_version": nanoseconds(lambda: connection.execute("PRAGMA data_version").fetchone()),
-            "one link, from memory": nanoseconds(lambda: lookup.find("sho.rt", one, now, wait=False)),
-            "one link, read": nanoseconds(lambda: source.link(1, one, wait=False)),
-            "links in turn, read": nanoseconds(lambda: source.link(1, next(codes), wait=False)),
+            "one link, from memory": nanoseconds(lambda: lookup.find([("sho.rt", one)], now, False, None)),
+            "one link, read": nanoseconds(lambda: source.links(1, [one], wait=False)),
+            "links in turn, read": nanoseconds(lambda: source.links(1, [next(codes)], wait=False)),
+            "16 links in turn, read together": nanoseconds(
+                lambda: source.links(1, list(itertools.islice(codes, 16)), wait=False)
+            ),
         }
 
 

@@ -4,6 +4,7 @@ ledger must catch. Not a setting of the product, a WSGI module of the tests (``g
 import atexit
 import threading
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,9 @@ class MemoryRecorder:
         with self._lock:
             self._clicks.append((link_id, kind, visit, now))
         return True
+
+    def record_clicks(self, visits: Iterable[tuple[int, Visit]], now: datetime) -> bool:
+        return all(self.record(link_id, "click", visit, now) for link_id, visit in visits)
 
     def _write_for_ever(self) -> None:
         while True:

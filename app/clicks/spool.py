@@ -4,10 +4,11 @@ Each process has a file of its own, which lives like this:
 
 - it is made under a temporary name, locked, and only then renamed to `<time_ns>-<128 random bits>.spool`. So
   a reader never sees one unlocked while its writer lives, and the random name is its identity for good;
-- each click is appended by a single `write`. What was written survives a `kill -9` at any later moment: the
-  bytes are in the kernel's page cache, which only a crash of the machine takes along;
+- each click, or the clicks that are answered together, are appended by a single `write`. What was written
+  survives a `kill -9` at any later moment: the bytes are in the kernel's page cache, which only a crash of the
+  machine takes along;
 - nothing is appended after a line that was cut short (full disk): it stays an unterminated tail, which the
-  reader drops, and is repeated in full in a new file;
+  reader drops, and is repeated in full in a new file, with those that stood behind it;
 - the lock goes with the process, at rotation, or when the spool is full (`app.clicks.room`). Who gets it knows
   that no more lines will come.
 
@@ -68,21 +69,24 @@ class Spool:
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
-    def append(self, line: bytes) -> bool:
-        """Write `line`, which ends in its only newline; tell whether it is safe. Never raises OSError.
+    def append(self, *lines: bytes) -> bool:
+        """Write `lines`, each of which ends in its only newline; tell whether all are safe. Never raises OSError.
 
         A loss is counted, logged, and forgotten: the next call tries anew.
         """
+        lost, rest = 0, b"".join(lines)
         # One lock around the write costs 0.1 us, and no parallelism: the kernel locks the inode as well.
         # Without it another thread could glue its line to one that was just cut short.
         with self._lock:
             try:
-                self._write(line)
+                self._enter(len(rest))
+                while rest:
+                    rest = self._write(rest)
             except OSError as error:
-                self._lose(error)
-                return False
-        metrics.SPOOLED.inc()
-        return True
+                lost = rest.count(b"\n")
+                self._lose(lost, error)
+        metrics.SPOOLED.inc(len(lines) - lost)
+        return not rest
 
     def check(self) -> None:
         """Raise OSError when the directory would not take a new file (for `/readyz`)."""
@@ -94,17 +98,24 @@ class Spool:
         finally:
             probe.unlink(missing_ok=True)
 
-    def _write(self, line: bytes) -> None:
-        if not self._room.take(len(line)):
+    def _enter(self, size: int) -> None:
+        """Take the room for so many bytes."""
+        if not self._room.take(size):
             # The worker deletes finished files only: were this one kept, it alone could fill the room for good.
             self._leave()
             raise OSError(errno.EDQUOT, "the spool has reached SPOOL_LIMIT_BYTES")
-        self._prepare(len(line))
-        if not self._attempt(line):
+
+    def _write(self, lines: bytes) -> bytes:
+        """Append them, to a new file where this one takes no line whole; return those that were cut off."""
+        self._prepare(len(lines))
+        rest = self._attempt(lines)
+        if len(rest) == len(lines):
             self._next_file()
-            if not self._attempt(line):
+            rest = self._attempt(lines)
+            if len(rest) == len(lines):
                 raise OSError(errno.EIO, "a new spool file took only a part of the line")
         self._syncing.written(self._path)
+        return rest
 
     def _prepare(self, size: int) -> None:
         """Have a file that may be appended to."""
@@ -116,24 +127,25 @@ class Spool:
             except OSError as error:
                 self._complain("spool rotation failed; the file grows on", error)
 
-    def _attempt(self, line: bytes) -> bool:
-        """Append `line`; False when it is not in the file as a whole and can be repeated in another."""
+    def _attempt(self, lines: bytes) -> bytes:
+        """Append `lines`; return those that are not in the file as a whole and can be repeated in another."""
         # Taken back below: an exception out of a signal handler may strike between any two lines here.
         self._whole = False
         try:
-            written = os.write(self._fd, line)
+            written = os.write(self._fd, lines)
         except OSError as error:
             if error.errno in _OTHER_FILE_HELPS:
                 if error.errno == errno.EBADF:
                     self._fd = -1
-                return False
+                return lines
             self._whole = error.errno in _FULL  # nothing was written, so the file stays good for later
             raise
         self._size += written
-        self._whole = written == len(line)
-        if not self._whole:
-            metrics.SHORT_WRITES.inc()
-        return self._whole
+        self._whole = written == len(lines)
+        if self._whole:
+            return b""
+        metrics.SHORT_WRITES.inc()
+        return lines[lines.rfind(b"\n", 0, written) + 1 :]
 
     def _next_file(self) -> None:
         fd = self._new_file()
@@ -184,9 +196,9 @@ class Spool:
         self._leave()
         self._start_over()  # with a new lock: a thread that is not in this process may hold the old one
 
-    def _lose(self, error: OSError) -> None:
-        self.lost += 1
-        metrics.LOST.inc()
+    def _lose(self, count: int, error: OSError) -> None:
+        self.lost += count
+        metrics.LOST.inc(count)
         self._complain("click lost: the spool cannot be written", error)
 
     def _complain(self, event: str, error: Exception) -> None:

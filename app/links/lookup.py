@@ -5,7 +5,7 @@ most: that is the belt should the stamp ever fail. The source says how a change 
 `app.links.on_postgresql`. What there is no link for is remembered too, for as long and within the same bounds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -42,8 +42,8 @@ class Source(Protocol):
     def domain_id(self, host: str | None, wait: bool) -> int:
         """The domain of a host, as `domain_host` spells it. Raises NotNow."""
 
-    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
-        """The link. Raises NotNow unless it may `wait`."""
+    def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+        """Those links of the domain that there are, by code. Raises NotNow unless it may `wait`."""
 
 
 class Entry(Generic[T]):
@@ -76,19 +76,31 @@ class Lookup(Generic[T]):
         self._young: dict[Key, Entry[T]] = {}
         self._old: dict[Key, Entry[T]] = {}
 
-    def find(self, host: str, code: str, now: datetime, wait: bool) -> T:
-        """What `code` is on `host`, as fresh as a read would tell. Raises NotNow unless it may `wait`."""
+    def find(self, asked: Sequence[tuple[str, str]], now: datetime, wait: bool, unknown: T) -> list[T]:
+        """What there is of each host and code, as fresh as a read would tell; all reads are one statement.
+
+        `unknown` where one would have to wait and may not, or where the database does not answer.
+        """
         stamp, changes = self._source.stamp(), self._source.changes
         time = now.timestamp()
-        key = (self._domain_id(host, stamp, time, wait), code)
-        entry = self._young.get(key) or self._older(key, changes)
-        if entry is not None and entry.stamp is stamp and time < entry.until:
-            entry.used = True
-            _HITS.inc()
-            return entry.value
-        value = self._read(key, stamp, now, wait)
-        _MISSES.inc()
-        return value
+        found, missing = [unknown] * len(asked), []
+        for place, (host, code) in enumerate(asked):
+            domain_id = self._domain_id(host, stamp, time, wait)
+            if domain_id is None:
+                continue
+            key = domain_id, code
+            entry = self._young.get(key) or self._older(key, changes)
+            if entry is not None and entry.stamp is stamp and time < entry.until:
+                entry.used = True
+                found[place] = entry.value
+            else:
+                missing.append((place, key))
+        _HITS.inc(len(asked) - len(missing))
+        if missing:
+            read = self._read({key for _, key in missing}, stamp, now, wait)
+            for place, key in missing:
+                found[place] = read.get(key, unknown)
+        return found
 
     def forget(self, key: Key) -> None:
         """Trust what is known of one code no more."""
@@ -113,15 +125,19 @@ class Lookup(Generic[T]):
         for key, link in links:
             self._keep(key, self._entry(link, stamp, now), changes)
 
-    def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int:
+    def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int | None:
+        """The domain that `host` names; None where that is not known now."""
         changes = self._source.changes
         entry = self._hosts.get(host)
         if entry is not None and entry.stamp is stamp and time < entry.until:
             return entry.value
         name = domain_host(host)
         if name is None and not wait:
-            raise NotNow  # a malformed host goes the ordinary way
-        domain_id = self._source.domain_id(name, wait)
+            return None  # a malformed host goes the ordinary way
+        try:
+            domain_id = self._source.domain_id(name, wait)
+        except NotNow:
+            return None
         if stamp is not None:
             if len(self._hosts) >= MAX_HOSTS:
                 self._hosts = {}
@@ -136,13 +152,22 @@ class Lookup(Generic[T]):
             self._keep(key, entry, changes)
         return self._young.get(key)
 
-    def _read(self, key: Key, stamp: object, now: datetime, wait: bool) -> T:
-        changes = self._source.changes
-        link = self._source.link(key[0], key[1], wait)
-        entry = self._entry(link, stamp, now)
-        if stamp is not None:
-            self._keep(key, entry, changes)
-        return entry.value
+    def _read(self, keys: set[Key], stamp: object, now: datetime, wait: bool) -> dict[Key, T]:
+        """What there is of each key; nothing of those that cannot be read now."""
+        changes, found = self._source.changes, {}
+        for domain_id in {key[0] for key in keys}:
+            codes = [code for domain, code in keys if domain == domain_id]
+            try:
+                links = self._source.links(domain_id, codes, wait)
+            except NotNow:
+                continue
+            for code in codes:
+                entry = self._entry(links.get(code), stamp, now)
+                found[domain_id, code] = entry.value
+                if stamp is not None:
+                    self._keep((domain_id, code), entry, changes)
+        _MISSES.inc(len(found))
+        return found
 
     def _entry(self, link: Resolved | None, stamp: object, now: datetime) -> Entry[T]:
         until = now.timestamp() + LONGEST

@@ -5,7 +5,7 @@ that a link in use stays known beyond its second, and a change shows even if no 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock, database
 from app.links.lookup import Lookup, NotNow
 from app.links.models import DEFAULT_DOMAIN_ID, Link
-from app.links.resolve import COLUMNS, DOMAIN_ID, LINK, Resolved
+from app.links.resolve import COLUMNS, DOMAIN_ID, LINKS, Resolved
 from app.logs import log
 
 CHANNEL = "slugline_links"
@@ -23,7 +23,8 @@ CHANNEL = "slugline_links"
 
 _RENEWAL = 0.5  # seconds
 _RETRY = 1.0  # seconds
-_LINKS = select(*COLUMNS).where(Link.id == any_(bindparam("ids")))
+_BY_CODE = LINKS.where(Link.code == any_(bindparam("codes")))
+_BY_ID = select(*COLUMNS).where(Link.id == any_(bindparam("ids")))
 
 
 class PostgreSQLLinks:
@@ -39,19 +40,19 @@ class PostgreSQLLinks:
         return self._stamp
 
     def domain_id(self, host: str | None, wait: bool) -> int:
-        row = self._first(DOMAIN_ID, {"host": host}, wait) if host is not None else None
-        return DEFAULT_DOMAIN_ID if row is None else int(row[0])
+        rows = self._rows(DOMAIN_ID, {"host": host}, wait) if host is not None else ()
+        return int(rows[0][0]) if rows else DEFAULT_DOMAIN_ID
 
-    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
-        row = self._first(LINK, {"domain_id": domain_id, "code": code}, wait)
-        return Resolved._make(row) if row else None
+    def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+        rows = self._rows(_BY_CODE, {"domain_id": domain_id, "codes": list(codes)}, wait)
+        return {row[0]: Resolved._make(row[1:]) for row in rows}
 
-    def _first(self, statement: Select[Any], values: dict[str, Any], wait: bool) -> Row[Any] | None:
+    def _rows(self, statement: Select[Any], values: dict[str, Any], wait: bool) -> Sequence[Row[Any]]:
         if not wait:
             raise NotNow
         try:
             with database.reading(self._engine) as connection:
-                return connection.execute(statement, values).first()
+                return connection.execute(statement, values).all()
         except SQLAlchemyError as error:
             raise NotNow from error
 
@@ -100,5 +101,5 @@ class PostgreSQLLinks:
             return
         now = clock.now()
         with database.reading(self._engine) as connection:
-            rows = connection.execute(_LINKS, {"ids": list(keys)}).all()
+            rows = connection.execute(_BY_ID, {"ids": list(keys)}).all()
         lookup.renew(((keys[row.id], Resolved._make(row)) for row in rows), changes, now)

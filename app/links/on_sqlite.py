@@ -10,19 +10,24 @@ import mmap
 import os
 import sqlite3
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Engine
+import orjson
+from sqlalchemy import Engine, bindparam, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import UTCDateTime
 from app.links.lookup import NotNow
-from app.links.models import DEFAULT_DOMAIN_ID
-from app.links.resolve import COLUMNS, DOMAIN_ID, LINK, Resolved
+from app.links.models import DEFAULT_DOMAIN_ID, Link
+from app.links.resolve import COLUMNS, DOMAIN_ID, LINKS, Resolved
 
 _HEADER = 48  # bytes
 _NUMBER = "SELECT number FROM link_changes"
+# One statement for however many codes, so that it is prepared once.
+_CODES = func.json_each(bindparam("codes")).table_valued("value")
+_LINKS = LINKS.where(Link.code.in_(select(_CODES.c.value)))
 
 # By device and inode, and never closed: closing any descriptor of the file would drop the locks that SQLite
 # itself holds on it in this process (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
@@ -45,7 +50,8 @@ class SQLiteLinks:
     """The links in a SQLite file. Each thread has a connection of its own, made when it is first needed.
 
     A read takes microseconds and never waits for a lock: writers keep no reader out in WAL mode, and where
-    SQLite would wait all the same (recovery after a crash) it is told not to. Each is a transaction of its own:
+    SQLite would wait all the same (recovery after a crash) it is told not to. Each is one statement, and a
+    transaction of its own:
     one that was held until somebody commits would spare system calls, and keep SQLite from ever starting its log
     anew while the ingester works.
     """
@@ -54,7 +60,7 @@ class SQLiteLinks:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._link = str(LINK.compile(dialect=engine.dialect))
+        self._links = str(_LINKS.compile(dialect=engine.dialect))
         self._domain = str(DOMAIN_ID.compile(dialect=engine.dialect))
         self._times: dict[int, Any] = {
             number: column.type.dialect_impl(engine.dialect).result_processor(engine.dialect, None)
@@ -77,44 +83,42 @@ class SQLiteLinks:
     def _looked_up(self, seen: bytes, known: "_Known") -> "_Known":
         """What is known with this header. The number is read after it, so it tells of all commits up to then."""
         try:
-            row = self._first(_NUMBER, ())
-        except NotNow:
-            row = None
-        if row is None:
+            ((number,),) = self._rows(_NUMBER, ())
+        except (NotNow, ValueError):  # no row
             return _Known(b"", 0)
-        return _Known(seen, row[0], known.stamp if row[0] == known.number else None)
+        return _Known(seen, number, known.stamp if number == known.number else None)
 
     def domain_id(self, host: str | None, wait: bool) -> int:
-        row = self._first(self._domain, (host,)) if host is not None else None
-        return row[0] if row else DEFAULT_DOMAIN_ID
+        rows = self._rows(self._domain, (host,)) if host is not None else ()
+        return rows[0][0] if rows else DEFAULT_DOMAIN_ID
 
-    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
-        row = self._first(self._link, (domain_id, code))
-        if row is None:
-            return None
-        link = Resolved._make(row)
+    def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+        rows = self._rows(self._links, (domain_id, orjson.dumps(list(codes)).decode()))
+        return {row[0]: self._link(row[1:]) for row in rows}
+
+    def _link(self, columns: tuple[Any, ...]) -> Resolved:
+        link = Resolved._make(columns)
         if link.starts_at or link.expires_at or link.deleted_at:
-            link = Resolved._make(self._with_times(row))
+            link = Resolved._make(self._with_times(columns))
         return link
 
-    def _with_times(self, row: tuple[Any, ...]) -> list[Any]:
-        """The row with its times as SQLAlchemy would give them; most links have none."""
-        values = list(row)
+    def _with_times(self, columns: tuple[Any, ...]) -> list[Any]:
+        """The columns with their times as SQLAlchemy would give them; most links have none."""
+        values = list(columns)
         for number, processor in self._times.items():
             values[number] = processor(values[number])
         return values
 
-    def _first(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
-        """The first row. Raises NotNow where the database cannot be read."""
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """All rows. Raises NotNow where the database cannot be read."""
         try:
             try:
                 cursor: sqlite3.Cursor = self._threads.cursor
             except AttributeError:
                 cursor = self._threads.cursor = self._connected()
-            row: tuple[Any, ...] | None = cursor.execute(statement, values).fetchone()
+            return cursor.execute(statement, values).fetchall()
         except (sqlite3.Error, SQLAlchemyError) as error:
             raise NotNow from error
-        return row
 
     def _connected(self) -> sqlite3.Cursor:
         """A connection outside the pool, reading only, and never waiting for a lock."""

@@ -47,7 +47,8 @@ class Resolved(NamedTuple):
 
 COLUMNS = tuple(getattr(Link, name) for name in Resolved._fields)
 DOMAIN_ID = select(Domain.id).where(Domain.host == bindparam("host"))
-LINK = select(*COLUMNS).where(Link.domain_id == bindparam("domain_id"), Link.code == bindparam("code"))
+LINKS = select(Link.code, *COLUMNS).where(Link.domain_id == bindparam("domain_id"))
+"""Of one domain, each with its code in front; which codes, each database is told in its own way."""
 
 # One statement for domain and link. A host that is no domain of ours is the default one: health checks, IP
 # addresses and forged headers see what PUBLIC_URL shows, and nothing else.

@@ -4,7 +4,8 @@
 own parser. Whatever is not plain they let pass to the Flask route, which knows all the rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from flask import Flask
 
@@ -12,7 +13,7 @@ from app import clock
 from app.clicks.recorder import EXTENSION as RECORDER
 from app.clicks.recorder import Recorder, Visit
 from app.extensions import db
-from app.links.lookup import Lookup, NotNow
+from app.links.lookup import Lookup
 from app.links.on_postgresql import PostgreSQLLinks
 from app.links.on_sqlite import SQLiteLinks
 from app.redirects.plain import Plain, Preparation, Way
@@ -23,6 +24,14 @@ from app.web.proxy import forwarded
 EXTENSION = "slugline_entrance"
 FIELDS = ("user-agent", "referer", "x-forwarded-for", "x-forwarded-proto", "sec-gpc", "dnt")
 """The header fields that a plain hit depends on, beside Host."""
+
+
+class Hit(NamedTuple):
+    """A GET of `code` that is known to have no body."""
+
+    host: str
+    code: str
+    visit: Visit
 
 
 class Entrance:
@@ -43,14 +52,13 @@ class Entrance:
         if isinstance(self._source, PostgreSQLLinks):
             self._source.listen(self.lookup)
 
-    def follow(
-        self, host: str, code: str, query: str, *, peer: str, scheme: str, said: Mapping[str, str], wait: bool
-    ) -> Plain | Way:
-        """The link to answer a GET of `code` with, its click recorded; the request is known to have no body.
+    def hit(
+        self, host: str, code: str, query: str, *, peer: str, scheme: str, said: Mapping[str, str]
+    ) -> Hit | None:
+        """The hit; None where the way that the request came needs thought.
 
         Texts are bytes decoded as latin-1 (PEP 3333), `peer` is the address that the connection comes from,
-        `said` holds header fields by their names in lower case. Without `wait` nothing here takes longer than
-        a small read.
+        `said` holds header fields by their names in lower case.
         """
         get = said.get
         address: str | None = peer
@@ -58,21 +66,30 @@ class Entrance:
             address = forwarded(peer, get("x-forwarded-for"), self._hops)
             scheme = forwarded(scheme, get("x-forwarded-proto"), self._hops) or ""
         if address is None or (self._https and scheme != "https"):
-            return Way.ORDINARY
-        now = clock.now()
-        try:
-            link = self.lookup.find(host, code, now, wait)
-        except NotNow:
-            return Way.ORDINARY
-        if isinstance(link, Way):
-            return link
-        recorder: Recorder = self._extensions[RECORDER]
-        if (query and link.takes_query) or not (wait or recorder.is_ready(now)):
-            return Way.ORDINARY
+            return None
         private = is_private(get("sec-gpc", ""), get("dnt", ""))
-        visit = Visit(address, get("user-agent", ""), get("referer", ""), query, private)
-        recorder.record(link.link_id, "click", visit, now)
-        return link
+        return Hit(host, code, Visit(address, get("user-agent", ""), get("referer", ""), query, private))
+
+    def follow(self, hits: Sequence[Hit], wait: bool) -> list[Plain | Way]:
+        """The links to answer them with, in their order, clicks recorded: one read and one write for all.
+
+        Without `wait` nothing here takes longer than a small read.
+        """
+        now = clock.now()
+        recorder: Recorder = self._extensions[RECORDER]
+        if not (wait or recorder.is_ready(now)):
+            return [Way.ORDINARY] * len(hits)
+        found = self.lookup.find([hit[:2] for hit in hits], now, wait, Way.ORDINARY)
+        clicks = []
+        for place, (hit, link) in enumerate(zip(hits, found, strict=True)):
+            if isinstance(link, Plain):
+                if hit.visit.query and link.takes_query:
+                    found[place] = Way.ORDINARY
+                else:
+                    clicks.append((link.link_id, hit.visit))
+        if clicks:
+            recorder.record_clicks(clicks, now)
+        return found
 
 
 def entrance_of(app: Flask) -> Entrance:

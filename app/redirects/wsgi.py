@@ -41,15 +41,15 @@ class PlainHits:
         path = self._path.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "GET" else None
         if path is None or not _is_plain(environ):
             return Way.ORDINARY
-        return self._entrance.follow(
+        hit = self._entrance.hit(
             environ.get("HTTP_HOST", ""),
             path[1],
             environ.get("QUERY_STRING", ""),
             peer=environ.get("REMOTE_ADDR", ""),
             scheme=environ["wsgi.url_scheme"],
             said={name: environ[key] for name, key in _FIELDS.items() if key in environ},
-            wait=True,
         )
+        return self._entrance.follow([hit], wait=True)[0] if hit else Way.ORDINARY
 
 
 def _is_plain(environ: WSGIEnvironment) -> bool:

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from tests.e2e.gunicorns import (
     head,
     read,
     send,
+    steady,
 )
 from tests.e2e.processes import ROOT, eventually
 from tests.e2e.traffic import Traffic
@@ -114,6 +116,36 @@ class TestBounds:
         ):
             with connect(bounded) as connection:
                 assert status(connection, sent) == wanted, sent
+
+
+def test_who_asks_at_the_same_moment_gets_his_own_link_and_is_counted_once(bounded: Service) -> None:
+    """More than are answered together, all readable when the stopped process goes on, ordinary ones between them."""
+    ordinary = ("/s/forwarding?x=1", "/s/expired", "/s/unknown", "/s/limited")
+    targets = [f"/s/{code}?of={n}" for n in range(25) for code in ("plain", "moved", "kept", "started")]
+    for place, target in enumerate(ordinary):
+        targets.insert(20 * place + 7, target)
+    with connect(bounded) as alone:
+        answers = {target: _told(alone, target) for target in (*ordinary, *targets[:7])}
+    wanted = [answers.get(target) or answers[target.partition("?")[0] + "?of=0"] for target in targets]
+    spooled, (process,) = Spooled(bounded), bounded.web_processes()
+    with ExitStack() as stack:
+        asking = [stack.enter_context(connect(bounded)) for _ in targets]
+        assert {status(connection) for connection in asking} == {302}
+        spooled.new()
+        before = answered_by_the_poller(bounded)
+        os.kill(process, signal.SIGSTOP)
+        for connection, target in zip(asking, targets, strict=True):
+            send(connection, [get(target=target)])
+        os.kill(process, signal.SIGCONT)
+        assert [steady(answer(connection)) for connection in asking] == wanted
+    assert answered_by_the_poller(bounded) == before + 100
+    queries = Counter(said[-1] for _link, _kind, *said in spooled.new())
+    assert queries == {**{f"of={n}": 4 for n in range(25)}, "x=1": 1, "": 1}
+
+
+def _told(connection: socket.socket, target: str) -> bytes:
+    send(connection, [get(target=target)])
+    return steady(answer(connection))
 
 
 class TestBusyThreads:

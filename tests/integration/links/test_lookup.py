@@ -2,8 +2,8 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,9 +32,9 @@ class Counting:
 
     reads = 0
 
-    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+    def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
         self.reads += 1
-        return super().link(domain_id, code, wait)  # type: ignore[misc]  # of the source it is mixed into
+        return super().links(domain_id, codes, wait)  # type: ignore[misc]  # of the source it is mixed into
 
 
 class CountingSQLite(Counting, SQLiteLinks):
@@ -59,7 +59,13 @@ def url_of(link: Resolved | None, _now: datetime) -> str | None:
 def find(
     lookup: Lookup[Any], code: str = "abc", now: datetime = AT, host: str = HOST, wait: bool = True
 ) -> Any:
-    return lookup.find(host, code, now, wait)
+    return find_all(lookup, (host, code), now=now, wait=wait)[0]
+
+
+def find_all(
+    lookup: Lookup[Any], *asked: tuple[str, str], now: datetime = AT, wait: bool = True
+) -> list[Any]:
+    return lookup.find(asked, now, wait, NotNow)
 
 
 @pytest.fixture
@@ -116,6 +122,25 @@ def test_a_link_is_read_once(lookup: Lookup[str | None], source: Any, add: Calla
     before = source.reads
     assert [find(lookup) for _ in range(5)] == ["https://example.com/1"] * 5
     assert source.reads - before <= 1
+
+
+def test_all_that_is_asked_for_together_is_told_in_its_order_by_one_read(
+    lookup: Lookup[str | None], source: Any, add: Callable[..., None], app: Flask
+) -> None:
+    with app.app_context(), database.writing() as connection:
+        domain_id = connection.execute(
+            insert(Domain).values(host="go.example.org").returning(Domain.id)
+        ).scalar_one()
+    add("abc")
+    add("Abc", "https://example.com/2", expires_at=AT + timedelta(hours=1))
+    add("abc", "https://example.com/3", domain_id=domain_id)
+    asked = [(HOST, "Abc"), (HOST, "none"), ("go.example.org", "abc"), (HOST, "abc"), (HOST, "Abc")]
+    told = ["https://example.com/2", None, "https://example.com/3", "https://example.com/1"]
+    told.append(told[0])
+    eventually(lambda: find_all(lookup, *asked) == told)
+    before = source.reads
+    assert find_all(lookup, *asked, now=AT + timedelta(seconds=2)) == told
+    assert source.reads - before == 2, "one for each domain"
 
 
 def test_what_does_not_exist_is_remembered_and_found_once_it_does(
@@ -219,8 +244,7 @@ def test_on_sqlite_what_cannot_be_read_is_left_to_others(app: Flask, lookup: Loo
     path = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).database
     with closing(sqlite3.connect(str(path), isolation_level=None)) as stranger:
         stranger.execute("ALTER TABLE links RENAME TO gone")
-        with pytest.raises(NotNow):
-            find(lookup)
+        assert find(lookup) is NotNow
         stranger.execute("ALTER TABLE gone RENAME TO links")
     assert find(lookup) is None
 
@@ -230,15 +254,11 @@ def test_on_postgresql_who_may_not_wait_is_told_what_is_known_alone(
     lookup: Lookup[str | None], add: Callable[..., None]
 ) -> None:
     add("abc")
-    with pytest.raises(NotNow):
-        lookup.find(HOST, "abc", AT, wait=False)
-
-    def known() -> bool:
-        with suppress(NotNow):  # while the notification of the insertion is under way
-            return find(lookup) is not None and find(lookup, wait=False) is not None
-        return False
-
-    eventually(known)
+    assert find(lookup, wait=False) is NotNow
+    # Not at once: the notification of the insertion may be under way.
+    eventually(lambda: find(lookup) and find(lookup, wait=False) == "https://example.com/1")
+    told = find_all(lookup, (HOST, "abc"), (HOST, "other"), wait=False)
+    assert told == ["https://example.com/1", NotNow], "who is known is told beside who is not"
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

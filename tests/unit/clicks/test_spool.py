@@ -213,6 +213,18 @@ def test_a_line_cut_short_is_repeated_in_full_in_a_new_file(tmp_path: Path, in_c
     assert [len(tail) for tail in tails_of(tmp_path)] == [100] * 3
 
 
+def test_of_lines_written_together_those_cut_off_are_repeated(tmp_path: Path, in_child: InChild) -> None:
+    def write() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        spool = Spool(tmp_path)
+        assert spool.append(*(numbered(number, 300) for number in range(10)))
+        assert not spool.append(numbered(10, 300), numbered(11, 2000), numbered(12, 300))
+        assert spool.lost == 2, "what stands behind a line that no file takes is lost with it"
+
+    in_child(write)
+    assert lines_of(tmp_path) == [numbered(number, 300).strip() for number in range(11)]
+
+
 def test_a_file_that_may_not_grow_is_followed_by_another(tmp_path: Path, in_child: InChild) -> None:
     def write() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

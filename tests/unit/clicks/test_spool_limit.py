@@ -40,7 +40,7 @@ def test_lines_past_the_bound_are_lost_counted_and_logged_once(tmp_path: Path, n
     spool, before = Spool(tmp_path, limit_bytes=10 * KIB), lost()
     with capture_logs() as logs:
         assert fill(spool) == 10
-        assert not spool.append(b"x" * KIB)
+        assert not spool.append(numbered(10, KIB))
     assert size_of(tmp_path) == 10 * KIB
     assert (spool.lost, lost() - before) == (2, 2)
     assert [entry["event"] for entry in logs] == ["click lost: the spool cannot be written"]

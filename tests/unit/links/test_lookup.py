@@ -1,5 +1,6 @@
 """The bounds of app/links/lookup.py; tests/integration/links/test_lookup.py has the rest, on real databases."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +21,8 @@ class Nothing:
     def domain_id(self, host: str | None, wait: bool) -> int:
         return 1
 
-    def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
-        return None
+    def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+        return {}
 
 
 def url_of(link: Resolved | None, _now: datetime) -> str | None:
@@ -29,7 +30,7 @@ def url_of(link: Resolved | None, _now: datetime) -> str | None:
 
 
 def find(lookup: Lookup[Any], code: str = "abc", host: str = "sho.rt") -> Any:
-    return lookup.find(host, code, AT, wait=True)
+    return lookup.find([(host, code)], AT, wait=True, unknown=None)[0]
 
 
 def test_random_codes_do_not_fill_the_memory() -> None:
@@ -44,9 +45,9 @@ def test_random_codes_do_not_fill_the_memory() -> None:
 
 def test_a_link_that_changed_while_it_was_read_is_not_kept() -> None:
     class Changing(Nothing):
-        def link(self, domain_id: int, code: str, wait: bool) -> Resolved | None:
+        def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
             self.changes += 1
-            return None
+            return {}
 
     source: Source = Changing()
     lookup = Lookup(source, url_of)
