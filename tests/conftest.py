@@ -23,8 +23,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
-from app import caching, create_app
-from app.accounts import passwords, sessions, users
+from app import caching, create_app, database
+from app.accounts import passwords, sessions, turns, users
 from app.accounts.devices import Device
 from app.audit import circumstances
 from app.audit.circumstances import Circumstances
@@ -32,10 +32,13 @@ from app.clicks import recorder
 from app.extensions import db
 from config import load
 from tests import servers
+from tests.e2e.processes import PATIENCE
 
 # Speed is measured in bench/, never in a test.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+# What waits for its turn waits for as long as a slow or paused machine takes; tests of who gives up say when.
+database._BUSY_TIMEOUT = turns._PATIENCE = caching._PATIENCE = PATIENCE
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from tests.e2e.processes import eventually
+from tests.e2e.processes import PATIENCE, eventually
 from tests.service import BROWSER, Service, new_database, serving
 
 VISITORS = 4  # threads
@@ -99,7 +99,10 @@ class Visitors:
     def _visit_on(self) -> None:
         while not self._stop.is_set():
             # A kill resets the connection; the next one waits in the backlog until somebody accepts it.
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 10) as connection:
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self._port), PATIENCE) as connection,
+            ):
                 while not self._stop.is_set() and self._visit(connection):
                     pass
 
@@ -187,10 +190,10 @@ def run(service: Service, *, visits: int, targets: list[str], seed: int) -> Resu
     began = time.monotonic()
     with Visitors(service.port, code, result):
         for moment, target in zip(moments, targets, strict=True):
-            eventually(lambda moment=moment: len(result.answered) >= moment, 120)
+            eventually(lambda moment=moment: len(result.answered) >= moment, 3 * PATIENCE)
             time.sleep(chance.uniform(0, 0.02))
             killer.kill(target)
-        eventually(lambda: len(result.answered) >= visits, 120)
+        eventually(lambda: len(result.answered) >= visits, 3 * PATIENCE)
     service.wait_for_web()
     service.drain()
     result.seconds = time.monotonic() - began

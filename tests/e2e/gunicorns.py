@@ -3,20 +3,18 @@
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import environment
+from tests.e2e.processes import PATIENCE, eventually
 from tests.service import Service
 
 HOT = "app.redirects.worker.Worker"
 PLAIN = "app.web.server.Worker"
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: sho.rt\r\nConnection: close\r\n\r\n"
-PAUSE = 0.005  # seconds between two pieces, in which the server has read the first
-PATIENCE = 10  # seconds for what must come
 _VARYING = (
     (re.compile(rb"\r\nDate: [^\r]+"), b"\r\nDate: now"),
     (re.compile(rb"req_[A-Za-z0-9_-]+"), b"req_id"),
@@ -58,12 +56,30 @@ def connect(service: Service) -> socket.socket:
 
 
 def send(connection: socket.socket, pieces: Sequence[bytes]) -> None:
-    """Send each piece in a segment of its own, however early the server hangs up."""
+    """Send each piece in a segment of its own, once the server has read the one before.
+
+    However early it hangs up.
+    """
     with suppress(OSError):
         for number, piece in enumerate(pieces):
             if number:
-                time.sleep(PAUSE)
+                eventually(lambda: _under_way(connection) == 0)
             connection.sendall(piece)
+
+
+def _under_way(connection: socket.socket) -> int:
+    """Bytes that were sent and not read yet: unacknowledged here, or waiting at the other end on this machine."""
+    here, there = (_named(*address) for address in (connection.getsockname(), connection.getpeername()))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = {(line[1], line[2]): [int(size, 16) for size in line[4].split(":")] for line in lines}
+    sent, _ = queues.get((here, there), (0, 0))
+    _, unread = queues.get((there, here), (0, 0))  # none where it hung up
+    return sent + unread
+
+
+def _named(address: str, port: int) -> str:
+    """As in /proc/net/tcp."""
+    return f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}:{port:04X}"
 
 
 def read(connection: socket.socket, size: int = -1) -> bytes:

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.e2e.processes import eventually
+from tests.e2e.processes import PATIENCE, eventually
 from tests.servers import free_port
 from tests.service import Service
 
@@ -35,15 +35,18 @@ def connections(service) -> Iterator[list[HTTPConnection]]:
     """A keep-alive connection to each web process."""
     with ExitStack() as stack:
         found: dict[int, HTTPConnection] = {}
-        for _ in range(200):
+
+        def both() -> bool:
+            """Whether a further connection, where it went to the other process, makes them two."""
             connection = stack.enter_context(closing(service.connect()))
             service.call("GET", "/healthz", connection=connection)
             own = connection.sock.getsockname()[1]
             owner = next(pid for pid in service.web_processes() if own in service.clients(pid))
-            found.setdefault(owner, connection)
-            if len(found) == 2:
-                break
-        assert len(found) == 2, "all connections went to one process"
+            if found.setdefault(owner, connection) is not connection:
+                connection.close()
+            return len(found) == 2
+
+        eventually(both)
         yield list(found.values())
 
 
@@ -58,7 +61,7 @@ def metrics(service: Service, connection: HTTPConnection | None = None) -> str:
 
 def stored_by_worker(service: Service) -> float:
     url = f"http://{service.variables['WORKER_METRICS_BIND']}/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return counted(answer.read().decode(), "slugline_clicks_ingested_total")
 
 

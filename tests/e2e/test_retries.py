@@ -5,6 +5,7 @@ import random
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPException
 from threading import Event, Thread
 
@@ -56,10 +57,12 @@ def kill_now_and_then(service: Service, client: Client, over: Event) -> None:
     """kill -9 all that answers, whenever another share of the links is made; Gunicorn starts anew."""
     chance = random.Random(7)
     for kill in range(1, KILLS + 1):
-        eventually(lambda: over.is_set() or client.outcomes["first"] >= kill * LINKS // (KILLS + 1), 60)  # noqa: B023 - asked within the turn
-        over.wait(chance.random() / 50)
+        eventually(lambda: over.is_set() or client.outcomes["first"] >= kill * LINKS // (KILLS + 1))  # noqa: B023 - asked within the turn
+        if over.wait(chance.random() / 50):
+            return
         for pid in service.web_processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])

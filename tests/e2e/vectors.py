@@ -83,10 +83,10 @@ PLAIN = get()
 PAGE = get(target="/docs")
 
 
-def unlocking(code: str) -> bytes:
+def unlocking(code: str, *lines: str) -> bytes:
     """A wrong password: it takes the time of hashing, whatever comes behind it."""
     form = ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 14")
-    return request(f"POST /s/{code} HTTP/1.1", *form, body=b"password=wrong")
+    return request(f"POST /s/{code} HTTP/1.1", *form, *lines, body=b"password=wrong")
 
 
 SLOW = unlocking("secret")

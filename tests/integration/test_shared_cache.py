@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +14,7 @@ from app.cache_in_redis import Shared
 from app.caching import Cache
 from tests import servers
 from tests.integration.web.test_shared_limits import process_of
+from tests.stopwatch import stopwatch
 from tests.unit.test_caching import SECRET, Source
 
 SOON = 1.5  # seconds a reading may take while Redis does not answer
@@ -42,8 +42,8 @@ def process(url: str) -> Cache:
 
 def timed(call: Callable[[], object]) -> tuple[object, bool]:
     """What it returned, and whether soon."""
-    begun = time.monotonic()
-    return call(), time.monotonic() - begun < SOON
+    with stopwatch() as taken:
+        return call(), taken() < SOON
 
 
 def test_what_one_process_read_no_other_reads(url: str) -> None:

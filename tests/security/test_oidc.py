@@ -30,6 +30,7 @@ from app.accounts.oidc import asking, publishing
 from app.accounts.users import email_key
 from app.audit.models import AuditEvent
 from tests.conftest import PASSWORD, Caller, sign_up
+from tests.e2e.processes import PATIENCE
 from tests.factors import with_totp
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, Signed, answer, issuing, lend, made_key, parameters
 from tests.mailbox import asked, mails, token_of
@@ -807,17 +808,19 @@ def test_slow_provider_holds_nobody_but_who_asks_it(
     house: Flask, browser: Caller, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "WAITED", 0.05)
+    for longest in ("READ_TIMEOUT", "LONGEST"):
+        monkeypatch.setattr(asking, longest, PATIENCE)
     asked, go_on = Event(), Event()
 
     def slow(handler: BaseHTTPRequestHandler) -> None:
         asked.set()
-        go_on.wait(5)
+        go_on.wait(PATIENCE)
         answer(handler, issuer.published())
 
     issuer.documents[DISCOVERY] = slow
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(browser.post, BEGIN, json={"return_to": "/"})
-        assert asked.wait(5)
+        assert asked.wait(PATIENCE)
         others = Caller(house.test_client()).post(BEGIN, json={"return_to": "/"})
         assert not first.done()
         go_on.set()

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.conftest import environment
-from tests.e2e.processes import ROOT, running
+from tests.e2e.processes import PATIENCE, ROOT, eventually, running
 from tests.servers import free_port, wait_for_port
 from tests.service import Service
 from tests.system.proxy import LISTED_ORIGINS, Proxy, Spy, make_certificate, nginx
@@ -59,7 +59,11 @@ def spy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with ExitStack() as stack:
         stack.enter_context(running(web, variables, ROOT, folder / "web.log"))
         stack.enter_context(running(worker, variables, ROOT, folder / "worker.log"))
-        wait_for_port(port, 30)
+        try:
+            wait_for_port(port)
+        except TimeoutError as error:
+            error.add_note((folder / "web.log").read_text())
+            raise
         yield stack.enter_context(Spy(port).relaying())
 
 
@@ -125,12 +129,24 @@ def page(browser: Browser, service: Service, elsewhere: int, complaints: list[st
 
     with browser.new_context(viewport={"width": 1000, "height": 800}) as context:
         tab = context.new_page()
-        tab.set_default_timeout(15_000)
+        tab.set_default_timeout(PATIENCE * 1000)
         tab.on("console", said)
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("request", asked)
         yield tab
     assert complaints == []
+
+
+def take_out(page: Page, complaints: list[str], *expected: str) -> None:
+    """Wait until the browser has complained of each of `expected`, and of no more, in whichever order."""
+
+    def told() -> bool:
+        page.evaluate("0")  # meanwhile what it said arrives
+        known = [text for said in complaints for text in set(expected) if text in said]
+        return len(complaints) == len(known) and sorted(known) == sorted(expected)
+
+    eventually(told)
+    complaints.clear()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from tests.e2e.processes import ROOT, running
+from tests.e2e.processes import PATIENCE, ROOT, running
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, parameters
 from tests.servers import wait_for_port
 from tests.service import Service
@@ -21,7 +21,6 @@ from tests.service import Service
 FOLDER = ROOT / "tests" / "system" / "oidc_provider"
 NAME = "house"
 BEGIN = f"/auth/oidc/{NAME}"
-_PATIENCE = 20  # seconds
 
 
 def installed() -> Path:
@@ -65,8 +64,8 @@ def providing(service: Service, port: int, folder: Path) -> Iterator[str]:
         "CLIENT_SECRET": CLIENT_SECRET,
         "REDIRECT_URI": f"{service.base}/api/v1{BEGIN}/callback",
     }
-    with running(["node", "provider.mjs"], variables, folder, folder / "provider.log"):
-        wait_for_port(port, 30)
+    with running(["node", "provider.mjs"], variables, folder, folder / "provider.log") as process:
+        wait_for_port(port, process)
         yield issuer
 
 
@@ -80,7 +79,7 @@ class Browser:
 
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.session.request(method, self._base + path, json=body, headers=headers, timeout=_PATIENCE)
+        return self.session.request(method, self._base + path, json=body, headers=headers, timeout=PATIENCE)
 
     def begin(self, path: str = BEGIN) -> str:
         """The URL at the provider."""
@@ -91,12 +90,12 @@ class Browser:
     def sign_in_there(self, url: str, person: str) -> dict[str, str]:
         """Give name, password and consent at the provider; return what stands behind the `#` of the page that the
         browser ends at."""
-        page = self.session.get(url, timeout=_PATIENCE)
+        page = self.session.get(url, timeout=PATIENCE)
         while form := re.search(r'<form[^>]* action="([^"]+)" method="post"', page.text):
             prompt = re.search(r'name="prompt" value="(\w+)"', page.text)
             assert prompt, page.text
             fields = {"prompt": prompt[1], "login": person, "password": "any"}
-            page = self.session.post(form[1], data=fields, timeout=_PATIENCE)
+            page = self.session.post(form[1], data=fields, timeout=PATIENCE)
         assert page.url.startswith(f"{self._base.removesuffix('/api/v1')}/docs#"), page.url
         return parameters(page.url)
 

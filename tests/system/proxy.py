@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.e2e.processes import ROOT
+from tests.e2e.processes import PATIENCE, ROOT
 from tests.servers import free_port, wait_for_port
 
 LISTED_ORIGINS = ("https://app.example.org", "https://other.example.org")
@@ -27,7 +27,7 @@ class Proxy(NamedTuple):
     def connect(self, source: str = "127.0.0.1") -> ssl.SSLSocket:
         """A TLS connection from the loopback address `source`."""
         context = ssl.create_default_context(cafile=str(self.certificate))
-        plain = socket.create_connection(("127.0.0.1", self.https), 10, (source, 0))
+        plain = socket.create_connection(("127.0.0.1", self.https), PATIENCE, (source, 0))
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
@@ -66,11 +66,14 @@ def nginx(upstream: int, tls: Path, folder: Path, more: str = "", **replaced: st
     with proxy.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for_port(proxy.https)
+        wait_for_port(proxy.https, process)
         yield proxy
+    except TimeoutError as error:
+        error.add_note(proxy.log.read_text())
+        raise
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 class Spy:

@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from playwright.sync_api import Page
 
 from tests.conftest import PASSWORD
-from tests.e2e.processes import eventually
+from tests.e2e.processes import PATIENCE, eventually
 from tests.servers import free_port
 from tests.service import Service, serving
 
@@ -42,7 +42,7 @@ class Mailbox:
 @pytest.fixture(scope="module")
 def mailbox() -> Iterator[Mailbox]:
     mailbox = Mailbox()
-    server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    server = Controller(mailbox, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE)
     server.start()
     mailbox.port = server.port
     yield mailbox

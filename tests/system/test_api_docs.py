@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.conftest import PASSWORD
-from tests.e2e.processes import ROOT, eventually
+from tests.e2e.processes import PATIENCE, ROOT, eventually
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, issuing
 from tests.service import Service, serving
 from tests.system.pages import BASE, blocks, settled
@@ -159,7 +159,7 @@ def test_examples_print_what_their_page_shows(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.conftest import SECRETS, new_postgres_database
-from tests.e2e.processes import ROOT, eventually, running
+from tests.e2e.processes import PATIENCE, ROOT, eventually, running
 from tests.servers import free_port
 
 DATA = "/var/lib/slugline"  # the image's volume
@@ -99,7 +99,7 @@ def web(
 ) -> Iterator[str]:
     """The address of the web container, once the migrations ran and web and worker are started."""
     migrate = containers["migrate"]
-    subprocess.run(migrate.command, cwd=folder, env=migrate.variables, check=True, timeout=60)
+    subprocess.run(migrate.command, cwd=folder, env=migrate.variables, check=True, timeout=PATIENCE)
     logs = tmp_path_factory.mktemp("logs")
     base = f"http://{containers['web'].variables['WEB_BIND']}"
     with ExitStack() as stack:
@@ -116,7 +116,7 @@ def fetch(base: str, path: str, body: object = None, **headers: str) -> tuple[in
     sent = {"Content-Type": "application/json", **{name.replace("_", "-"): headers[name] for name in headers}}
     request = urllib.request.Request(base + path, data, sent)
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -152,8 +152,11 @@ def test_the_health_check_fails_without_a_web_process(image):
 
 
 def health(image: Image, bind: str) -> int:
-    """The exit status of the image's health check, asking the address here."""
-    command = [word.replace("127.0.0.1:8000", bind) for word in image.healthcheck]
+    """The exit status of the image's health check, asking the address here, as patiently as a test does."""
+    command = [
+        word.replace("127.0.0.1:8000", bind).replace("timeout=3", f"timeout={PATIENCE}")
+        for word in image.healthcheck
+    ]
     assert command != image.healthcheck
     return subprocess.run([sys.executable, *command[1:]], check=False, capture_output=True).returncode
 
@@ -163,7 +166,7 @@ def test_a_container_without_a_secret_does_not_start_and_names_it(containers, fo
     command, variables = containers["web"]
     variables = {key: value for key, value in variables.items() if key != name}
     result = subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=30, check=False
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert result.returncode != 0
     assert name in result.stderr

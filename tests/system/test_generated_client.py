@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.e2e.processes import ROOT
+from tests.e2e.processes import PATIENCE, ROOT
 from tests.service import serving
 
 NAME = "slugline_client"
@@ -26,7 +26,9 @@ NAME = "slugline_client"
 def filtered(document: bytes) -> bytes:
     """The specification without what the generator stumbles over, by the words of docs/api/README.md."""
     words = told(r"openapi\.json \| jq '([^']+)'")
-    return subprocess.run(["jq", words], input=document, capture_output=True, timeout=60, check=True).stdout
+    return subprocess.run(
+        ["jq", words], input=document, capture_output=True, timeout=PATIENCE, check=True
+    ).stdout
 
 
 def told(pattern: str) -> str:
@@ -61,7 +63,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         env={"PATH": str(Path(sys.executable).parent)},  # where it finds ruff, to format what it made
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr

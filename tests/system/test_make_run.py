@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import ROOT, eventually, having, running, wait_until_ready
+from tests.e2e.processes import PATIENCE, ROOT, eventually, having, running, wait_until_ready
 from tests.servers import free_port
 
 COPIED = (
@@ -59,8 +59,8 @@ def test_the_main_job_is_done_and_term_ends_all(folder, variables):
         assert smoke.returncode == 0, smoke.stdout
         assert smoke.stdout.count("ok    ") == 10
         make.terminate()
-        make.wait(30)
-        eventually(lambda: not having("DATA_DIR", variables["DATA_DIR"]), 30)
+        make.wait(PATIENCE)
+        eventually(lambda: not having("DATA_DIR", variables["DATA_DIR"]))
 
 
 def test_smoke_fails_where_nobody_answers(folder, variables):

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from tests.e2e.processes import PATIENCE
 from tests.servers import free_port
 from tests.system.proxy import LISTED_ORIGINS, nginx
 from tests.system.wire import API, assert_one_shape, call, get
@@ -84,7 +85,7 @@ def test_an_unknown_transfer_coding_is_501(proxy):
 
 
 def test_plain_http_to_the_tls_port_is_400(proxy):
-    with socket.create_connection(("127.0.0.1", proxy.https), 10) as connection:
+    with socket.create_connection(("127.0.0.1", proxy.https), PATIENCE) as connection:
         assert_one_shape(call(connection, "GET / HTTP/1.1"), 400, "VALIDATION_ERROR")
 
 

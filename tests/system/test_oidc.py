@@ -11,12 +11,14 @@ import pytest
 import requests
 from playwright.sync_api import Browser as Chromium
 
+from tests.e2e.processes import PATIENCE
 from tests.issuer import CLIENT_ID, CLIENT_SECRET, parameters
 from tests.servers import free_port
 from tests.service import Service, serving
 from tests.system.openid import BEGIN, NAME, Browser, providing
 
 Open = Callable[..., Browser]
+pytestmark = pytest.mark.timeout(600)  # whoever is first has npm install the provider
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_provider_gives_nothing_for_a_code_without_our_verifier(
     redirect_uri = f"{service.base}/api/v1{BEGIN}/callback"
     form = {"grant_type": "authorization_code", "code": returned["code"], "redirect_uri": redirect_uri}
     answer = requests.post(
-        f"{issuer}/token", {**form, **verifier}, auth=(CLIENT_ID, CLIENT_SECRET), timeout=20
+        f"{issuer}/token", {**form, **verifier}, auth=(CLIENT_ID, CLIENT_SECRET), timeout=PATIENCE
     )
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
@@ -161,8 +163,8 @@ def test_discovery_that_names_another_issuer_is_refused(opened: Open) -> None:
 
 def test_person_who_says_no_at_the_provider_comes_back_with_that(opened: Open) -> None:
     browser = opened()
-    page = browser.session.get(browser.begin(), timeout=20)
-    answer = browser.session.get(f"{page.url}/abort", timeout=20)
+    page = browser.session.get(browser.begin(), timeout=PATIENCE)
+    answer = browser.session.get(f"{page.url}/abort", timeout=PATIENCE)
     assert answer.url.endswith("error=access_denied") and "/docs#state=" in answer.url
 
 
@@ -179,6 +181,7 @@ def test_all_of_it_in_chromium(browser: Chromium, service: Service, issuer: str)
     }}"""
     with browser.new_context() as context:
         context.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())  # the provider's fonts
+        context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
         page.goto(f"{service.base}/docs")
         page.evaluate(go)

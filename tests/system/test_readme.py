@@ -3,12 +3,17 @@
 import subprocess
 from pathlib import Path
 
-from tests.e2e.processes import ROOT
+from tests.e2e.processes import PATIENCE, ROOT
 from tests.service import serving
 from tests.system.pages import BASE, blocks, settled
 
 README = ROOT / "README.md"
 _MARK = "---end of block---"
+# For the reader two seconds; here for as long as this machine takes.
+_PAUSE = "sleep 2\n"
+_COUNTED = (
+    """until curl -s $B/api/v1/links/spring/stats -H "$A" | grep -q '"clicks":1'; do sleep 0.1; done\n"""
+)
 
 
 def tour() -> list[tuple[str, str]]:
@@ -19,11 +24,13 @@ def tour() -> list[tuple[str, str]]:
 def run_tour(base: str) -> list[str]:
     """What each shell block prints, in one shell."""
     script = "\n".join(f"{text}\necho {_MARK}" for language, text in tour() if language == "sh")
+    assert _PAUSE in script
+    script = script.replace(_PAUSE, _COUNTED)
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script.replace(BASE, base)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     host = base.removeprefix("http://")

@@ -89,7 +89,6 @@ def admins_token(service: Service) -> str:
         env={**service.variables, "ADMIN_PASSWORD": PASSWORD},
         cwd=ROOT,
         capture_output=True,
-        timeout=60,
         check=True,
     )
     account = {"email": ADMIN, "password": PASSWORD}
@@ -149,7 +148,7 @@ class Person:
         return block
 
 
-@pytest.mark.timeout(300)  # Chromium draws some hundred screens of Swagger UI
+@pytest.mark.timeout(900)  # Chromium draws some hundred screens of Swagger UI
 def test_every_call_can_be_tried_with_what_is_filled_in(
     page: Page, service: Service, look: Callable[[str], None]
 ) -> None:

@@ -6,6 +6,7 @@ import socket
 from typing import NamedTuple
 
 from app.web import headers
+from tests.e2e.processes import PATIENCE
 from tests.system.proxy import Proxy
 
 API = "/api/v1"
@@ -60,7 +61,7 @@ def send(
 
 
 def plain(proxy: Proxy, text: str) -> Answer:
-    with socket.create_connection(("127.0.0.1", proxy.http), 10) as connection:
+    with socket.create_connection(("127.0.0.1", proxy.http), PATIENCE) as connection:
         return call(connection, text)
 
 

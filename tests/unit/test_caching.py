@@ -9,6 +9,7 @@ import pytest
 
 from app import caching
 from app.caching import Cache, Memory
+from tests.e2e.processes import PATIENCE
 
 SECRET = "0123456789abcdef" * 2
 THREADS = 12
@@ -115,12 +116,12 @@ def test_nobody_waits_for_ever(cache: Cache, monkeypatch: pytest.MonkeyPatch) ->
 
     def read_slowly() -> str:
         begun.set()
-        stuck.wait(10)
+        stuck.wait(PATIENCE)
         return "late"
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(cache.read, "x", [], "1", read_slowly)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         assert cache.read("x", [], "1", lambda: "soon") == "soon"
         assert not first.done()
         stuck.set()

@@ -14,6 +14,7 @@ from app.accounts.guesses import Guessed
 from app.accounts.models import User
 from app.errors import RateLimited
 from tests.conftest import PASSWORD, AppFactory, Caller, sign_up
+from tests.e2e.processes import PATIENCE
 
 
 def test_right_password_gives_a_pair_of_tokens(alice: Caller) -> None:
@@ -185,7 +186,7 @@ def test_all_who_sign_in_while_the_hash_is_made_anew_get_in(
     def meeting(password: str, password_hash: str) -> str | None:
         found = real(password, password_hash)
         if found:
-            both_have_compared.wait(timeout=5)
+            both_have_compared.wait(PATIENCE)
         return found
 
     monkeypatch.setattr(passwords, "renewed", meeting)

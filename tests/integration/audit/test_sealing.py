@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 from flask import Flask
@@ -16,6 +15,7 @@ from app.audit.chain import ChainBroken
 from app.audit.models import AuditEvent, AuditSeal
 from app.audit.verifying import verify
 from app.extensions import db
+from tests.e2e.processes import PATIENCE, eventually
 from tests.integration.audit.conftest import Tamper, faults, head, record, sealed, seals
 from tests.unit.clicks.conftest import fork
 
@@ -96,7 +96,7 @@ def test_two_workers_seal_each_event_once(app: Flask, monkeypatch: pytest.Monkey
     barrier.wait()
     record(*map(str, range(200, 230)))  # meanwhile
     for worker in workers:
-        worker.join(30)
+        worker.join(PATIENCE)
     sealing.seal()
     assert (seals(), faults()) == (230, [])
 
@@ -136,9 +136,7 @@ def test_worker_killed_between_batches_leaves_a_whole_chain(monkeypatch: pytest.
 
     for least in (10, 60):
         pid = fork(work)
-        deadline = time.monotonic() + 20
-        while seals() < least:
-            assert time.monotonic() < deadline, "nothing is sealed"
+        eventually(lambda least=least: seals() >= least)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         assert faults() == []

@@ -1,7 +1,6 @@
 """A real mail server in the test's process (aiosmtpd), and an application that sends through it."""
 
 import ipaddress
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.e2e.processes import PATIENCE
+from tests.servers import free_port
 
 USER, PASSWORD = "slugline", "p@ss word"
 
@@ -60,20 +62,16 @@ def serve(mailbox: Mailbox) -> Iterator[Callable[..., int]]:
     servers: list[Controller] = []
 
     def start(**options: Any) -> int:
-        port = options.pop("port", None) or servers_port()
-        servers.append(Controller(mailbox, hostname="127.0.0.1", port=port, **options))
+        port = options.pop("port", None) or free_port()
+        servers.append(
+            Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE, **options)
+        )
         servers[-1].start()
         return port
 
     yield start
     for server in servers:
         server.stop()
-
-
-def servers_port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def authenticate(

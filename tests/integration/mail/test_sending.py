@@ -20,8 +20,9 @@ from app.extensions import db
 from app.mail import outbox, sending, transport
 from app.mail.models import OutgoingMail
 from app.mail.outbox import Addressed, Letter
-from tests.integration.mail.conftest import PASSWORD, USER, Mailbox, authenticate, servers_port
+from tests.integration.mail.conftest import PASSWORD, USER, Mailbox, authenticate
 from tests.making import let_pass
+from tests.servers import free_port
 
 LETTER = Letter(
     "Confirm - Slugline", f"Open this:\n\nhttp://sho.rt/account/verify#token={'x' * 32}{'y' * 60}\n"
@@ -93,7 +94,7 @@ def test_mail_of_what_was_rolled_back_is_never_sent(posting: Flask, mailbox: Mai
 def test_server_that_is_down_loses_no_mail(
     app: Flask, mailbox: Mailbox, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = servers_port()
+    port = free_port()
     through(app, f"smtp://127.0.0.1:{port}")
     write(app)
     send(app)
@@ -173,7 +174,7 @@ def test_logs_of_failures_name_nobody(
 def test_mail_is_given_up_when_its_time_is_over(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    through(app, f"smtp://127.0.0.1:{servers_port()}")
+    through(app, f"smtp://127.0.0.1:{free_port()}")
     write(app, lasts=timedelta(minutes=30))
     send(app)
     let_pass(monkeypatch, minutes=30)
@@ -370,7 +371,7 @@ def test_what_became_of_mails_is_counted(app: Flask, serve: Serve, mailbox: Mail
     mailbox.says = "550 no such mailbox"
     write(app)
     send(app)
-    through(app, f"smtp://127.0.0.1:{servers_port()}")
+    through(app, f"smtp://127.0.0.1:{free_port()}")
     write(app)
     send(app)
     assert [after - was for after, was in zip(counted(), before, strict=True)] == [1, 1, 1]

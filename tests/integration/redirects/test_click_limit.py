@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from app import clock, database
 from app.links import visits
 from app.links.models import Link
+from tests.e2e.processes import PATIENCE
 from tests.integration.redirects.made import PASSWORD, TARGET, ClicksUsed, LinkFactory, Spooled
 
 VISITORS = 16
@@ -34,7 +35,7 @@ def visit_at_once(app: Flask, path: str, **options: Any) -> list[tuple[int, str 
 
     def visit(_: int) -> tuple[int, str | None]:
         client = app.test_client()
-        together.wait(10)
+        together.wait(PATIENCE)
         response = client.open(path, **options)
         return response.status_code, response.headers.get("Location")
 
@@ -73,7 +74,7 @@ def test_negative_control_read_then_update_lets_all_through(
     def naive(link_id: int, _now: datetime) -> bool:
         with database.reading() as connection:
             left = connection.scalar(select(Link.max_clicks - Link.clicks_used).where(Link.id == link_id))
-        all_have_read.wait(10)
+        all_have_read.wait(PATIENCE)
         with database.writing() as connection:
             connection.execute(
                 update(Link).where(Link.id == link_id).values(clicks_used=Link.clicks_used + 1)

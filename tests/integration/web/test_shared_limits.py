@@ -13,6 +13,7 @@ from app.web import limits
 from tests import servers
 from tests.conftest import AppFactory, Caller, sign_up
 from tests.integration.web.conftest import Shape
+from tests.stopwatch import stopwatch
 
 STORE_ERRORS_WITHIN = 1.5  # seconds a request may take while Redis does not answer
 
@@ -81,7 +82,8 @@ def test_who_waits_as_told_is_let_through(make_app: AppFactory, store: redis.Red
     anonymous = Caller(app.test_client())
     anonymous.get("/users/me")
     time.sleep(0.6)  # 1.4 s of the window are left, which Redis calls 1
-    refused = anonymous.get("/users/me")
+    while (refused := anonymous.get("/users/me")).status_code == 401:
+        pass  # two seconds were over already
     assert refused.status_code == 429
     time.sleep(int(refused.headers["Retry-After"]))
     assert anonymous.get("/users/me").status_code == 401
@@ -149,9 +151,9 @@ def test_hung_store_holds_nobody_up_and_is_used_again_when_it_wakes(
     assert statuses(app, 4) == [401] * 4
     os.kill(pid, signal.SIGSTOP)
     try:
-        start = time.monotonic()
-        assert statuses(app, 1) == [401]
-        assert time.monotonic() - start < STORE_ERRORS_WITHIN
+        with stopwatch() as taken:
+            assert statuses(app, 1) == [401]
+            assert taken() < STORE_ERRORS_WITHIN
         assert statuses(app, 20)[-1] == 429
     finally:
         os.kill(pid, signal.SIGCONT)

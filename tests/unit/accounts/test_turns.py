@@ -7,6 +7,7 @@ import pytest
 
 from app.accounts import turns
 from app.accounts.turns import TooManyHashes, made
+from tests.e2e.processes import PATIENCE
 
 
 @pytest.mark.asvs("15.2.2")
@@ -21,7 +22,7 @@ def test_no_more_than_allowed_are_at_it_at_once() -> None:
             with lock:
                 present += 1
                 most = max(most, present)
-            both.wait(timeout=5)  # so that two are there, as often as there may be
+            both.wait(PATIENCE)  # so that two are there, as often as there may be
             with lock:
                 present -= 1
 
@@ -43,9 +44,8 @@ def test_who_finds_the_line_full_is_refused_and_the_next_is_let_in(monkeypatch: 
 def test_one_waits_for_a_place_in_the_line_and_a_second_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        turns, "_PATIENCE", 30
-    )  # were the second to wait too, it would get the first one's place
+    # Were the second to wait too, it would get the first one's place.
+    monkeypatch.setattr(turns, "_PATIENCE", 2 * PATIENCE)
     allowed = made(at_once=1, in_line=1)
     outcomes = []
 
@@ -57,7 +57,7 @@ def test_one_waits_for_a_place_in_the_line_and_a_second_is_refused_at_once(
             outcomes.append("refused")
 
     with ThreadPoolExecutor(2) as pool, allowed.take():
-        wait([pool.submit(work), pool.submit(work)], timeout=10, return_when=FIRST_COMPLETED)
+        wait([pool.submit(work), pool.submit(work)], timeout=PATIENCE, return_when=FIRST_COMPLETED)
         assert outcomes == ["refused"]
     assert outcomes == ["refused", "in"]
 

@@ -113,9 +113,9 @@ def test_a_forked_child_does_not_keep_the_dead_parents_file_locked(tmp_path: Pat
         spool.append(b"x\n")
         if os.fork() == 0:
             os.write(done, b"%d\n" % os.getpid())
-            time.sleep(60)
+            time.sleep(600)
             os._exit(0)
-        time.sleep(60)
+        time.sleep(600)
 
     pid = forked(parent)
     with os.fdopen(ready, "rb", buffering=0) as answers:
@@ -138,7 +138,7 @@ def test_a_child_forked_amid_appends_is_not_stuck(tmp_path: Path, in_child: InCh
             spool.append(b"parent\n")
 
     def child() -> None:
-        signal.alarm(5)
+        signal.alarm(60)  # seconds; a stuck one would wait for ever
         assert spool.append(b"child\n")
 
     threads = [threading.Thread(target=hammer) for _ in range(4)]

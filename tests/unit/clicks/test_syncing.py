@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from app.clicks import syncing
 from app.clicks.spool import Spool
+from tests.e2e.processes import PATIENCE
 from tests.unit.clicks.test_spool import files, lines_of
 
 InChild = Callable[[Callable[[], object]], None]
@@ -49,7 +50,7 @@ def threads_end() -> Iterator[None]:
 def join_syncs() -> None:
     for thread in threading.enumerate():
         if thread.name == "spool-sync":
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -94,7 +95,7 @@ def test_interval_does_not_keep_a_line_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soon: None
 ) -> None:
     disk = threading.Event()  # busy until it is set
-    monkeypatch.setattr(os, "fdatasync", lambda _: disk.wait(10))
+    monkeypatch.setattr(os, "fdatasync", lambda _: disk.wait(PATIENCE))
     spool = Spool(tmp_path, fsync="interval")
     try:
         for _ in range(3):
