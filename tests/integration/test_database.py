@@ -363,8 +363,11 @@ class TestPostgreSQL:
     def database_url(self, postgres_url: str) -> str:
         return postgres_url
 
-    def test_nobody_waits_for_a_lock_without_end(self, app: Flask) -> None:
-        with app.app_context(), database.reading() as connection:
+    def test_nobody_waits_for_a_lock_without_end(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        patient_for(5)
+        with make_app().app_context(), database.reading() as connection:
             assert connection.scalar(text("SHOW lock_timeout")) == "5s"
 
     def test_connection_that_the_server_closed_is_replaced(self, app: Flask, alice: Caller) -> None:

@@ -83,7 +83,7 @@ def tampered(token: str, _: House) -> str:
     return f"{head}.{b64({**claims_of(token), 'sub': 'usr_0000000000000000000000'})}.{signature}"
 
 
-NOW = int(time.time())
+NOW, DAY = int(time.time()), 86_400
 
 
 def public_as_secret(form: int) -> Forge:
@@ -207,8 +207,8 @@ FORGED: dict[str, Forge] = {
     "refresh token": changed(type="refresh"),
     "unknown type": changed(type="ACCESS"),
     "type is empty": changed(type=""),
-    "not yet valid": changed(nbf=NOW + 3600),
-    "issued in the future": changed(iat=NOW + 3600),
+    "not yet valid": changed(nbf=NOW + DAY),
+    "issued in the future": changed(iat=NOW + DAY),
     "unknown user": changed(sub="usr_0000000000000000000000"),
     "unknown session": changed(sid="ses_0000000000000000000000"),
     "user is an injection": changed(sub="' OR 1=1 --"),

@@ -64,9 +64,9 @@ def start(url: str, tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture(scope="module")
 def bounded(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A Gunicorn with narrow bounds, for several tests: a start costs a second of CPU."""
-    options = "--limit-request-line 80 --limit-request-fields 5 --limit-request-field_size 200".split()
+    limits = "--limit-request-line 80 --limit-request-fields 5 --limit-request-field_size 200"
     own = {"GUESSES_LINK": "none", "WEB_THREADS": "2"}
-    with gunicorn(url, tmp_path_factory.mktemp("bounded"), HOT, *options, **own) as service:
+    with gunicorn(url, tmp_path_factory.mktemp("bounded"), HOT, limits, **own) as service:
         yield service
 
 

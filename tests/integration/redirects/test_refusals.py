@@ -15,15 +15,15 @@ from tests.conftest import AppFactory
 from tests.integration.redirects.made import PASSWORD, ClicksUsed, LinkFactory, Spooled
 
 NOW = clock.now()
-HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)  # more than all tests take
 JSON = {"Accept": "application/json"}
 
 STATES: dict[str, tuple[dict[str, Any], int, str]] = {
     "blocked": ({"blocked_reason": "phishing"}, 451, "BLOCKED"),
     "deleted": ({"deleted_at": NOW}, 410, "LINK_DELETED"),
     "disabled": ({"enabled": False}, 410, "LINK_DISABLED"),
-    "scheduled": ({"starts_at": NOW + HOUR}, 404, "NOT_FOUND"),
-    "expired": ({"expires_at": NOW - HOUR}, 410, "LINK_EXPIRED"),
+    "scheduled": ({"starts_at": NOW + DAY}, 404, "NOT_FOUND"),
+    "expired": ({"expires_at": NOW - DAY}, 410, "LINK_EXPIRED"),
     "exhausted": ({"max_clicks": 3, "clicks_used": 3}, 410, "LINK_EXHAUSTED"),
 }
 DOORS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -163,7 +163,7 @@ def test_misses_are_limited_for_each_address_and_hits_are_not(
     make_app: AppFactory, make_link: LinkFactory
 ) -> None:
     make_link("abc")
-    make_link("soon", starts_at=NOW + HOUR)
+    make_link("soon", starts_at=NOW + DAY)
     make_link("gone", deleted_at=NOW)
     client = make_app(RATELIMIT_ENABLED="true", LIMIT_MISSES="3/minute").test_client()
     gone = [client.get("/s/gone").status_code for _ in range(5)]
