@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,7 +73,13 @@ def eventually(ask: Callable[[], T], seconds: float = PATIENCE) -> T:
     return answer
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for the greeting of deploy/supervise.py. Raises AssertionError with the log when it ended instead."""
-    eventually(lambda: "Slugline is " in log.read_text() or process.poll() is not None)
-    assert process.poll() is None and "Slugline is ready" in log.read_text(), log.read_text()
+def wait_until_ready(process: subprocess.Popen[bytes], base: str, log: Path) -> None:
+    """Wait until Slugline at `base` is. Raises AssertionError with the log when the process ended instead."""
+
+    def is_ready() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{base}/readyz", timeout=PATIENCE):
+            return True
+        return process.poll() is not None
+
+    eventually(is_ready)
+    assert process.poll() is None, log.read_text()

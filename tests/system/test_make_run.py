@@ -49,12 +49,17 @@ def variables(folder: Path) -> dict[str, str]:
 
 def test_the_main_job_is_done_and_term_ends_all(folder, variables):
     """`make run` as it is, what `make smoke` proves against any deployment, and TERM to `make` itself."""
-    base = f"BASE=http://127.0.0.1:{variables['PORT']}"
+    base = f"http://127.0.0.1:{variables['PORT']}"
     log = folder / "log"
     with running(["make", "run"], variables, folder, log) as make:
-        wait_until_ready(make, log)
+        wait_until_ready(make, base, log)
         smoke = subprocess.run(
-            ["make", "smoke", base], cwd=folder, env=variables, capture_output=True, text=True, check=False
+            ["make", "smoke", f"BASE={base}"],
+            cwd=folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert smoke.returncode == 0, smoke.stdout
         assert smoke.stdout.count("ok    ") == 10

@@ -65,7 +65,7 @@ def run(variables: dict[str, str], tmp_path: Path) -> Iterator[Run]:
     log = tmp_path / "log"
     with running(COMMAND, variables, ROOT, log) as process:
         started = Run(process, f"http://127.0.0.1:{variables['PORT']}", log, variables)
-        wait_until_ready(process, log)
+        wait_until_ready(process, started.base, log)
         yield started
 
 
@@ -153,4 +153,4 @@ def test_a_taken_port_is_named(run, variables):
 
 
 def test_the_greeting_names_where_to_go(run):
-    assert f"{run.base}/docs" in run.log.read_text()
+    eventually(lambda: f"{run.base}/docs" in run.log.read_text())
