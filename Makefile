@@ -9,6 +9,9 @@ COLLECTION := slugline.postman_collection.json
 BENCH_TOOLS := nginx wrk openssl
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
+# Images of Python often set it: then every process that is started compiles all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test e2e lint types conformance contract ledger bench smoke lock spec spec-check collection migrations-check certificate clean

@@ -1,11 +1,14 @@
 """Gunicorn's settings: ``gunicorn -c gunicorn.conf.py wsgi:app``."""
 
+import gc
 import os
 import shutil
 import tempfile
 from typing import Any
 
 from config import load
+
+gc.disable()  # until all is loaded, as in wsgi.py: `app.logs` brings the whole application
 
 _settings = load()
 
@@ -16,6 +19,8 @@ if _settings.WEB_WORKERS > 1:
 from prometheus_client import multiprocess  # noqa: E402 - after the variable it reads
 
 from app import logs  # noqa: E402 - imports prometheus_client too
+
+gc.enable()
 
 bind = _settings.WEB_BIND
 workers = _settings.WEB_WORKERS

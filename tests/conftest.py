@@ -3,6 +3,7 @@
 `app` comes twice, on SQLite and on PostgreSQL; every database is a copy of one that the migrations made.
 """
 
+import gc
 import itertools
 import json
 import os
@@ -34,6 +35,7 @@ from config import load
 from tests import servers
 from tests.e2e.processes import PATIENCE
 
+gc.disable()  # until the first test (`pytest_runtestloop`)
 # Speed is measured in bench/, never in a test.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -44,6 +46,13 @@ database._BUSY_TIMEOUT = turns._PATIENCE = caching._PATIENCE = PATIENCE
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: many tests wait for processes that they have started."""
     return min(os.cpu_count() or 1, 3) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on there is garbage; ten thousand tests are none, and are not looked through for it again."""
+    gc.freeze()
+    gc.enable()
 
 
 pytest_plugins = ["tests.contract.totals", "tests.figures", "tests.installations"]

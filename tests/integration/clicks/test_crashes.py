@@ -3,8 +3,7 @@
 import os
 import random
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,23 +12,15 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from app import create_app
 from app.clicks.countries import countries
 from app.clicks.ingest import Ingester
 from app.clicks.spool import Spool
+from app.clicks.worker import run_worker
+from config import load
 from tests.e2e.processes import eventually
 from tests.integration.clicks.conftest import click, drain, queries
 from tests.unit.clicks.conftest import fork
-
-ROOT = Path(__file__).absolute().parents[3]
-WORKER = """
-import threading
-from app import create_app
-from app.clicks.worker import run_worker
-from config import load
-
-with create_app(load()).app_context():
-    run_worker(threading.Event(), [])
-"""
 
 
 class Writer:
@@ -59,26 +50,31 @@ class Writer:
 
 @pytest.fixture
 def worker(app: Flask, settings: dict[str, str]) -> Iterator["Worker"]:
-    one = Worker({**settings, "DATA_DIR": str(app.config["DATA_DIR"])})
+    one = Worker({**settings, "DATA_DIR": str(app.config["DATA_DIR"]), "LOG_LEVEL": "ERROR"})
     yield one
     one.kill()
 
 
 class Worker:
-    """A real worker process, which can be killed and started again."""
+    """A real worker process, which can be killed and started again; forked, since another interpreter costs more
+    to load than all that it does here."""
 
     def __init__(self, settings: dict[str, str]) -> None:
-        self._environment = {**os.environ, **settings, "LOG_LEVEL": "ERROR"}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = settings
+        self._pid = 0
 
     def start(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=self._environment)
+        self._pid = fork(self._run)
 
     def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+    def _run(self) -> None:
+        with create_app(load(self._settings)).app_context():
+            run_worker(threading.Event(), [])
 
 
 def wait_for_more_than(rows: int) -> None:
