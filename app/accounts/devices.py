@@ -79,14 +79,14 @@ def remember(user_id: int, user: str, device: Device) -> bool:
         )
     )
     connection.execute(statement)
-    _forget_beyond_most(user_id)
+    _forget_beyond_most(user_id, connection)
     return True
 
 
-def _forget_beyond_most(user_id: int) -> None:
+def _forget_beyond_most(user_id: int, connection: Connection) -> None:
     own = KnownDevice.user_id == user_id
     kept = select(KnownDevice.fingerprint).where(own).order_by(KnownDevice.last_seen_at.desc()).limit(MOST)
-    db.session.execute(delete(KnownDevice).where(own, KnownDevice.fingerprint.not_in(kept)))
+    connection.execute(delete(KnownDevice).where(own, KnownDevice.fingerprint.not_in(kept)))
 
 
 def is_first(user: User) -> bool:
