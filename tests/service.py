@@ -66,6 +66,10 @@ class Program:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -228,7 +232,8 @@ class Service:
         try:
             for program in (self.web, self.worker):
                 program.terminate()
-            eventually(lambda: not having("DATA_DIR", data))
+            # To look for what is left means reading of every process of the machine: once these two are gone.
+            eventually(lambda: not (self.web.runs or self.worker.runs or having("DATA_DIR", data)))
         finally:
             for pid in having("DATA_DIR", data):
                 with suppress(ProcessLookupError):
