@@ -65,7 +65,7 @@ class Size:
 
 SHORT = Size(
     False,
-    {"user": 15, "manager": 15, "admin": 15},
+    {"user": 20, "manager": 20, "admin": 20},
     {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1},
     6,
     10,
