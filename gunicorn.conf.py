@@ -20,6 +20,7 @@ from prometheus_client import multiprocess  # noqa: E402 - after the variable it
 
 from app import logs  # noqa: E402 - imports prometheus_client too
 
+gc.freeze()
 gc.enable()
 
 bind = _settings.WEB_BIND

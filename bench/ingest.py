@@ -170,7 +170,7 @@ def drain(spool: Path) -> tuple[float, Stopwatch]:
         ):
             stack.enter_context(patch.object(part, name, watch.on(label, getattr(part, name))))
         agent_facts("")  # builds its tables
-        gc.freeze()  # as the worker does
+        gc.freeze()  # as wsgi.py does
         began, cpu = time.perf_counter(), time.process_time()
         while sum(ingester.step()):
             pass

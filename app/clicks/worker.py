@@ -1,6 +1,5 @@
 """The loop of the worker process: spool lines whenever there are some, and chores, each in its own time."""
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,9 +34,6 @@ def run_worker(stop: threading.Event, chores: Sequence[Chore]) -> None:
     A second worker beside the first does its chores too, and takes over the spool when the first one is gone.
     Raises only when the country database (GEOIP_DATABASE) cannot be opened, which is at once.
     """
-    # A batch makes tens of thousands of objects. Without it the collector looks through the whole application
-    # every few batches, which made working them out take half as long again, and more.
-    gc.freeze()
     ingester = Ingester(current_app.config["SPOOL_DIR"], countries(current_app.config["GEOIP_DATABASE"]))
     timetable = _Timetable(chores)
     standing_by = False

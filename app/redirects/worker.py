@@ -6,7 +6,6 @@ readable in this round of the poller was read: by one look-up, one write of all 
 other sequence of bytes is given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
 """
 
-import gc
 import re
 import selectors
 import socket
@@ -77,8 +76,6 @@ class Worker(server.Worker):
             bounds = (self.cfg.limit_request_line, self.cfg.limit_request_field_size)
             self._most = min([_READ - 1, *(bound for bound in bounds if bound > 0)])
             self._keepalive: int = self.cfg.keepalive
-            # What was loaded stays: to look through it takes the collector 100 ms, in which nobody is answered.
-            gc.freeze()
 
     def enqueue_req(self, conn: Any) -> None:
         """Park a new connection; what was read goes to a thread."""
