@@ -20,7 +20,6 @@ _VARYING = (
     (re.compile(rb"req_[A-Za-z0-9_-]+"), b"req_id"),
     (re.compile(rb"127\.0\.0\.1:[0-9]{4,5}"), b"127.0.0.1:port"),
 )
-_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
 _HANDED_OUT = re.compile(r'^slugline_redirects_total\{entrance="worker"\} ([0-9.]+)$', re.MULTILINE)
 
@@ -97,20 +96,11 @@ def read(connection: socket.socket, size: int = -1) -> bytes:
 def head(connection: socket.socket) -> bytes:
     """The next answer up to its empty line, which is all of a redirect; nothing when the peer went before it."""
     received = b""
-    while not received.endswith(_END):
-        seen = _peek(connection)
-        if not seen:
+    while not received.endswith(b"\r\n\r\n"):
+        if not (more := read(connection, 1)):
             return b""
-        end = (received + seen).find(_END)
-        received += read(connection, len(seen) if end < 0 else end + len(_END) - len(received))
+        received += more
     return received
-
-
-def _peek(connection: socket.socket) -> bytes:
-    """What has arrived, left there; nothing at the end."""
-    with suppress(ConnectionError):
-        return connection.recv(65_536, socket.MSG_PEEK)
-    return b""
 
 
 def answer(connection: socket.socket) -> bytes:
