@@ -51,6 +51,8 @@ class Row:
     """How many of the links are asked for, in turn."""
     warm: bool = True
     behind_nginx: bool = False
+    by_socket: bool = False
+    """Nginx reaches it by a unix socket."""
     ingest: bool = False
     """With the worker process on the server's core, which stores what is recorded meanwhile."""
     processes: int = 1
@@ -80,6 +82,9 @@ ROWS = {
         **MANY,
     ),
     "hot-nginx": Row("hot worker behind Nginx", base="bare-nginx", behind_nginx=True),
+    "hot-socket": Row(
+        "hot worker behind Nginx, by a unix socket", base="bare-nginx", behind_nginx=True, by_socket=True
+    ),
     "hot-ingest": Row("hot worker, ingester at work", ingest=True),
     "pg-ingest": Row("hot worker, PostgreSQL, ingester at work", database="postgresql", ingest=True),
     "hot-two": Row("two hot workers, a core each", processes=2),
@@ -112,6 +117,8 @@ class Figures(NamedTuple):
 class Running(NamedTuple):
     port: int
     pids: list[int]
+    socket: str | None = None
+    """As Nginx names it, where it listens there instead."""
 
 
 class Bench:
@@ -175,7 +182,13 @@ class Bench:
                 # As many processes as `auto` finds cores; it would count those that others have.
                 own_cores = str(len(os.sched_getaffinity(0)))
                 proxy = stack.enter_context(
-                    nginx(running.port, self._tls, folder, f"server {{ {more} }}", worker_processes=own_cores)
+                    nginx(
+                        running.socket or running.port,
+                        self._tls,
+                        folder,
+                        f"server {{ {more} }}",
+                        worker_processes=own_cores,
+                    )
                 )
                 own = family(int((folder / "nginx.pid").read_text()))
                 running = Running(proxy.http, running.pids + own) if row.behind_nginx else Running(port, own)
@@ -184,20 +197,24 @@ class Bench:
     @contextmanager
     def _slugline(self, row: Row, folder: Path) -> Iterator[Running]:
         """As shipped, but for the worker class and the row's own settings."""
+        socket = f"unix:{folder}/web.sock" if row.by_socket else None
         own = {
             "FLASK_CONFIG": "development",
             "WEB_WORKERS": str(row.processes),
-            "GUNICORN_CMD_ARGS": f"--worker-class {row.worker}",
+            "GUNICORN_CMD_ARGS": f"--worker-class {row.worker}{f' --bind {socket}' if socket else ''}",
             "PROXY_HOPS": str(int(row.behind_nginx)),
             **row.settings,
         }
         service = Service({**environment(self._database(row), folder), **own}, folder, row.application)
         try:
             service.web.start()
-            service.wait_for_web()
+            if socket:
+                eventually(lambda: service.web.says("Booting worker"))
+            else:
+                service.wait_for_web()
             if row.ingest:
                 service.restart_worker()
-            yield Running(service.port, family(service.web.pid))
+            yield Running(service.port, family(service.web.pid), socket)
         finally:
             service.close()
 

@@ -39,14 +39,14 @@ def make_certificate(folder: Path) -> Path:
 
 
 @contextmanager
-def nginx(upstream: int, tls: Path, folder: Path, more: str = "", **replaced: str) -> Iterator[Proxy]:
-    """Nginx in front of the loopback port `upstream`.
+def nginx(upstream: int | str, tls: Path, folder: Path, more: str = "", **replaced: str) -> Iterator[Proxy]:
+    """Nginx in front of `upstream`: a loopback port, or ``unix:/run/web.sock``.
 
     `more` is added to the configuration; `replaced` shortens waits: ``proxy_read_timeout="1s"``.
     """
     proxy = Proxy(free_port(), free_port(), tls / "fullchain.pem", folder / "log")
     values = {
-        "UPSTREAM": f"127.0.0.1:{upstream}",
+        "UPSTREAM": upstream if isinstance(upstream, str) else f"127.0.0.1:{upstream}",
         "HTTP_LISTEN": f"127.0.0.1:{proxy.http}",
         "HTTPS_LISTEN": f"127.0.0.1:{proxy.https}",
         "TLS_DIR": str(tls),
