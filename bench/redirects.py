@@ -209,6 +209,8 @@ class Bench:
         try:
             service.web.start()
             if socket:
+                for one in (folder, folder.parent):  # Nginx's processes are not root
+                    one.chmod(0o711)
                 eventually(lambda: service.web.says("Booting worker"))
             else:
                 service.wait_for_web()
