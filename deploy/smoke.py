@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-TIMEOUT = 30  # seconds for one answer
-CLICK_WITHIN = 10.0  # seconds until a click must stand in the stats: the two promised, and the worker's start
+TIMEOUT = 10  # seconds for one answer
+CLICK_WITHIN = 5.0  # seconds until a click must stand in the stats
 BROWSER = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"  # curl and Python count as bots
 )
