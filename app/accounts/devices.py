@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from app import addresses, clock, database
 from app.accounts.models import KnownDevice, User
@@ -23,6 +23,15 @@ MOST = 50
 LONGEST_USER_AGENT = 255
 
 _NEW = timedelta(days=1)  # an older account may have forgotten all its devices
+_OWN = KnownDevice.user_id == bindparam("of")
+_COUNT = select(func.count()).select_from(KnownDevice).where(_OWN)
+_SEE_AGAIN = (
+    update(KnownDevice)
+    .where(
+        _OWN, KnownDevice.fingerprint == bindparam("device"), KnownDevice.last_seen_at > bindparam("horizon")
+    )
+    .values(last_seen_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True)
@@ -61,26 +70,24 @@ def known(user_id: int, user: str, device: Device, within: Connection) -> str | 
     return fingerprint
 
 
-def remember(user_id: int, user: str, device: Device) -> bool:
-    """Note that the user has signed in from it; return whether it is new."""
-    key = {"user_id": user_id, "fingerprint": device.fingerprint(user)}
+def remember(user_id: int, user: str, device: Device) -> int:
+    """Note that the user has signed in from it; return how many he has with it if it is new, and 0 if it is not."""
+    key = {"of": user_id, "device": device.fingerprint(user)}
     now = clock.now()
     # Past the ORM, which has no such objects to keep up to date.
     connection = db.session.connection()
-    own = [getattr(KnownDevice, name) == value for name, value in key.items()]
-    seen = update(KnownDevice).where(*own, KnownDevice.last_seen_at > now - KEPT).values(last_seen_at=now)
-    if connection.execute(seen).rowcount:
-        return False
-    statement = (
-        database.insert_into(KnownDevice, connection)
-        .values(**key, last_seen_at=now)
-        .on_conflict_do_update(
+    if connection.execute(_SEE_AGAIN, {**key, "now": now, "horizon": now - KEPT}).rowcount:
+        return 0
+    connection.execute(
+        database.insert_into(KnownDevice, connection).on_conflict_do_update(
             index_elements=[KnownDevice.user_id, KnownDevice.fingerprint], set_={"last_seen_at": now}
-        )
+        ),
+        {"user_id": user_id, "fingerprint": key["device"], "last_seen_at": now},
     )
-    connection.execute(statement)
-    _forget_beyond_most(user_id, connection)
-    return True
+    count = int(connection.scalar(_COUNT, key) or 0)
+    if count > MOST:
+        _forget_beyond_most(user_id, connection)
+    return count
 
 
 def _forget_beyond_most(user_id: int, connection: Connection) -> None:
@@ -89,12 +96,9 @@ def _forget_beyond_most(user_id: int, connection: Connection) -> None:
     connection.execute(delete(KnownDevice).where(own, KnownDevice.fingerprint.not_in(kept)))
 
 
-def is_first(user: User) -> bool:
-    """Whether the device that was remembered just now is that of the first sign-in to a new account."""
-    if user.created_at < clock.now() - _NEW:
-        return False
-    known = select(func.count()).select_from(KnownDevice).where(KnownDevice.user_id == user.id)
-    return db.session.scalar(known) == 1
+def is_first(user: User, count: int) -> bool:
+    """Whether a new device, the user's `count`-th, is that of the first sign-in to a new account."""
+    return count == 1 and user.created_at >= clock.now() - _NEW
 
 
 def forget(user_id: int) -> None:

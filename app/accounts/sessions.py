@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask import current_app
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Integer, bindparam, delete, select, update
 
 from app import clock, database
 from app.accounts import devices, notices, tokens
@@ -25,6 +25,14 @@ from app.keyset import Key, Listing
 KEPT_AFTER_END = timedelta(days=7)
 MOST = 100
 """Live ones of one user; one more ends that which was not used for longest."""
+_BEYOND_MOST = (
+    select(Session.id)
+    .where(
+        Session.user_id == bindparam("of"), Session.ended_at.is_(None), Session.expires_at > bindparam("now")
+    )
+    .order_by(Session.last_used_at.desc(), Session.id.desc())
+    .offset(bindparam("most", type_=Integer))
+)
 TWO_FACTORS = frozenset({"password+totp", "password+recovery_code", "passkey"})
 """Methods that show two factors: a passkey is something one has, unlocked by what one knows or is."""
 
@@ -51,8 +59,8 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
     public_id = opaque_id("ses")
     pair, jti = tokens.issue(user.public_id, public_id)
     now = clock.now()
-    is_new = devices.remember(user.id, user.public_id, device)
-    if is_new and not devices.is_first(user):
+    count = devices.remember(user.id, user.public_id, device)
+    if count and not devices.is_first(user, count):
         notices.new_device(user, device)
     db.session.add(
         Session(
@@ -72,7 +80,7 @@ def begin(user: User, device: Device, method: str) -> TokenPair:
         public_id,
         owner=user.public_id,
         actor=user.public_id,
-        after={"method": method, "new_device": is_new},
+        after={"method": method, "new_device": count > 0},
     )
     db.session.flush()
     _end_beyond_most(user)
@@ -187,10 +195,8 @@ def forget(user_id: int) -> None:
 
 
 def _end_beyond_most(user: User) -> None:
-    live = (Session.user_id == user.id, Session.ended_at.is_(None), Session.expires_at > clock.now())
-    latest_first = (Session.last_used_at.desc(), Session.id.desc())
-    beyond = select(Session.id).where(*live).order_by(*latest_first).offset(MOST)
-    if ids := db.session.scalars(beyond).all():  # hardly anybody has so many
+    beyond = db.session.connection().scalars(_BEYOND_MOST, {"of": user.id, "now": clock.now(), "most": MOST})
+    if ids := beyond.all():  # hardly anybody has so many
         _end(Session.id.in_(ids), actor=user.public_id)
 
 

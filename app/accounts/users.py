@@ -8,7 +8,6 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 from sqlalchemy import inspect, select
-from sqlalchemy.exc import IntegrityError
 
 from app import clock, database
 from app.accounts import passwords
@@ -81,7 +80,7 @@ def add(
     """Add a user whose address and password were checked; without a password where another proof opens the account.
     Raises EmailTaken."""
     now = clock.now()
-    user = User(
+    row = database.insert_into(User, db.session.connection()).values(
         public_id=opaque_id("usr"),
         email=address,
         email_key=email_key(address),
@@ -93,11 +92,11 @@ def add(
         updated_at=now,
         awaits_verification=awaits_verification,
     )
-    try:
-        with db.session.begin_nested():
-            db.session.add(user)
-    except IntegrityError:
-        raise EmailTaken(field="email") from None
+    user: User | None = db.session.scalar(
+        row.on_conflict_do_nothing(index_elements=[User.email_key]).returning(User)
+    )
+    if user is None:
+        raise EmailTaken(field="email")
     actor = circumstances.current().actor or user.public_id  # who registers is nobody yet
     trail.record("user.created", user.public_id, owner=user.public_id, actor=actor, after={"role": role})
     return user

@@ -20,9 +20,9 @@ HOME = Device(FIREFOX, "192.0.2.7")
 
 def remember(app: Flask, caller: Caller, device: Device = HOME) -> bool:
     with app.app_context():
-        is_new = devices.remember(internal_id(app, caller), caller.id, device)
+        count = devices.remember(internal_id(app, caller), caller.id, device)
         db.session.commit()
-    return is_new
+    return count > 0
 
 
 def is_known(app: Flask, caller: Caller, device: Device = HOME) -> bool:
