@@ -1,8 +1,10 @@
-"""Writers and workers killed -9 amid their work: what was answered is stored, and nothing twice."""
+"""Writers and workers killed -9 amid their work, or ending in good order: what was answered is stored, and nothing
+twice."""
 
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -129,3 +131,20 @@ def test_clicks_kept_in_memory_would_be_lost(spool_dir: Path) -> None:
     with Ingester(spool_dir, countries()) as ingester:
         drain(ingester)
     assert sorted(set(answered) - set(queries())) == [str(number) for number in range(500, 550)]
+
+
+def test_a_process_that_ends_waits_for_the_last_sync(tmp_path: Path) -> None:
+    """As Gunicorn's workers end: by an exception that unwinds to the interpreter's own end."""
+    marker = tmp_path / "synced"
+    program = (
+        "import os, pathlib, sys\n"
+        "from app.clicks import spool\n"
+        "real = os.fdatasync\n"
+        f"os.fdatasync = lambda fd: (real(fd), pathlib.Path({str(marker)!r}).touch())\n"
+        f"spool.Spool(pathlib.Path({str(tmp_path)!r}), fsync='interval').append(b'a line\\n')\n"
+        "sys.exit(0)\n"
+    )
+    pid = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", program])
+    begun = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert marker.exists(), time.monotonic() - begun

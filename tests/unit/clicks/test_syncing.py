@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -143,23 +142,6 @@ def test_a_forked_child_syncs_for_itself(tmp_path: Path, in_child: InChild, call
         assert [size for path, size in calls if path.endswith(".spool")] == [6]
 
     in_child(child)
-
-
-def test_a_process_that_ends_waits_for_the_last_sync(tmp_path: Path) -> None:
-    """As Gunicorn's workers end: by an exception that unwinds to the interpreter's own end."""
-    marker = tmp_path / "synced"
-    program = (
-        "import os, pathlib, sys\n"
-        "from app.clicks import spool\n"
-        "real = os.fdatasync\n"
-        f"os.fdatasync = lambda fd: (real(fd), pathlib.Path({str(marker)!r}).touch())\n"
-        f"spool.Spool(pathlib.Path({str(tmp_path)!r}), fsync='interval').append(b'a line\\n')\n"
-        "sys.exit(0)\n"
-    )
-    pid = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", program])
-    begun = time.monotonic()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert marker.exists(), time.monotonic() - begun
 
 
 @pytest.mark.parametrize("fsync", ["interval", "always"])
