@@ -120,9 +120,11 @@ class Config:
         self.FORCE_HTTPS = env.flag("FORCE_HTTPS", self.SECURE)
         if self.FORCE_HTTPS and self.PUBLIC_URL.startswith("http://"):
             raise BadSetting("PUBLIC_URL must be https:// while FORCE_HTTPS is on")
-        self.WEB_BIND = env.text("WEB_BIND", "127.0.0.1:8000")
-        if not forms.is_bind(self.WEB_BIND):
-            raise BadSetting("WEB_BIND must be host:port, unix:/path or fd://number")
+        self.WEB_BIND = [bind.strip() for bind in env.text("WEB_BIND", "127.0.0.1:8000").split(",")]
+        if not forms.are_binds(self.WEB_BIND):
+            raise BadSetting(
+                "WEB_BIND must be host:port and unix:/path, or fd://number alone, separated by commas"
+            )
         self.WEB_WORKERS = env.integer("WEB_WORKERS", 1, 1, 256)
         self.WEB_THREADS = env.integer("WEB_THREADS", 8, 1, 256)
         self.LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

@@ -34,8 +34,9 @@ timeout = 30
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
-# Nobody but app.web.proxy reads what proxies say.
-forwarded_allow_ips = ""
+# Nobody but app.web.proxy reads what proxies say. Who comes by a unix socket is believed whatever the addresses are:
+# by default SCRIPT_NAME too, as a header.
+forwarded_allow_ips = forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 # A second instance on the machine would steal the control socket under the home directory.
 control_socket_disable = True

@@ -52,7 +52,7 @@ class Row:
     warm: bool = True
     behind_nginx: bool = False
     by_socket: bool = False
-    """Nginx reaches it by a unix socket."""
+    """Nginx reaches it by a unix socket, as in docker-compose.yml."""
     ingest: bool = False
     """With the worker process on the server's core, which stores what is recorded meanwhile."""
     processes: int = 1
@@ -198,10 +198,11 @@ class Bench:
     def _slugline(self, row: Row, folder: Path) -> Iterator[Running]:
         """As shipped, but for the worker class and the row's own settings."""
         socket = f"unix:{folder}/web.sock" if row.by_socket else None
+        both = f" --bind 127.0.0.1:{free_port()} --bind {socket}" if socket else ""
         own = {
             "FLASK_CONFIG": "development",
             "WEB_WORKERS": str(row.processes),
-            "GUNICORN_CMD_ARGS": f"--worker-class {row.worker}{f' --bind {socket}' if socket else ''}",
+            "GUNICORN_CMD_ARGS": f"--worker-class {row.worker}{both}",
             "PROXY_HOPS": str(int(row.behind_nginx)),
             **row.settings,
         }

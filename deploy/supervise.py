@@ -42,11 +42,14 @@ def settings() -> dict[str, str]:
 
 
 def address(values: dict[str, str]) -> tuple[str, int]:
-    """Where to listen, from WEB_BIND or PORT. Exits, naming the variable, where that makes no sense."""
+    """Where to listen, from WEB_BIND or PORT: one address, which the greeting names.
+
+    Exits, naming the variable, where that makes no sense.
+    """
     bind = values.get("WEB_BIND") or f"127.0.0.1:{values.get('PORT') or 8000}"
     host, _, port = bind.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536 or not host:
-        sys.exit(f"WEB_BIND or PORT: {bind!r} is not host:port, such as 127.0.0.1:8000")
+    if not port.isdecimal() or not 0 < int(port) < 65536 or not host or "," in host:
+        sys.exit(f"WEB_BIND or PORT: {bind!r} is not one host:port, such as 127.0.0.1:8000")
     return host.strip("[]"), int(port)
 
 

@@ -1,6 +1,7 @@
 """The forms that values have: whether a text is one, without a word on what to do with it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -75,14 +76,18 @@ def is_loopback(host: str | None) -> bool:
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]{1,3}){3}", host or ""))
 
 
-def is_bind(value: str) -> bool:
-    """Whether Gunicorn can listen on it: host and port, a unix socket, or a descriptor handed down."""
-    return is_address(value) or bool(re.fullmatch(r"unix:\S+|fd://[0-9]+", value))
+def are_binds(values: Sequence[str]) -> bool:
+    """Whether Gunicorn can listen on all of them: hosts and ports, and unix sockets; or descriptors handed down, for
+    which it would forget whatever else is named."""
+    if values[0].startswith("fd:"):
+        return all(re.fullmatch(r"fd://[0-9]+", value) for value in values)
+    return all(is_address(value) or re.fullmatch(r"unix:\S+", value) for value in values)
 
 
 def is_address(value: str) -> bool:
-    port = value.rpartition(":")[2]
-    return bool(re.fullmatch(r"[A-Za-z0-9.\-\[\]:]*:[0-9]{1,5}", value) and int(port) < 2**16)
+    """Whether it is host and port: IPv6 in brackets, and no host for every interface."""
+    found = re.fullmatch(r"(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", value)
+    return bool(found and int(found[1]) < 2**16)
 
 
 def is_mmdb(path: Path) -> bool:

@@ -89,6 +89,6 @@ def target_rules() -> TargetRules:
 
 
 def _bound_hosts() -> list[str]:
-    """Where the web server itself listens, unless that is a socket in the file system."""
-    bind = str(current_app.config["WEB_BIND"])
-    return [] if bind.startswith(("unix:", "fd://")) else [bind]
+    """Where the web server itself listens, but for sockets in the file system; without a host, everywhere."""
+    found = [bind for bind in current_app.config["WEB_BIND"] if not bind.startswith(("unix:", "fd:"))]
+    return [f"localhost{bind}" if bind.startswith(":") else bind for bind in found]

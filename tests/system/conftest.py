@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from tests.conftest import environment
 from tests.e2e.processes import PATIENCE, ROOT, eventually, running
-from tests.servers import free_port, wait_for_port
+from tests.servers import free_port
 from tests.service import Service
-from tests.system.proxy import LISTED_ORIGINS, Proxy, Spy, make_certificate, nginx
+from tests.system.proxy import LISTED_ORIGINS, Proxy, Spy, make_certificate, nginx, shared_folder
 
 ARGUMENTS = [
     "--no-sandbox",  # Chromium refuses to run as root with it
@@ -37,18 +37,23 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
+class Web(NamedTuple):
+    """Where a Gunicorn listens."""
+
+    port: int
+    socket: Path
+
+
 @pytest.fixture(scope="session")
-def spy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spy]:
-    """A relay to a production Gunicorn, with its worker beside it."""
+def application(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A production Gunicorn that listens as in docker-compose.yml, with its worker beside it."""
     folder = tmp_path_factory.mktemp("application")
     shutil.copy(sqlite_template, folder / "slugline.db")
-    port = free_port()
     own = {
         "FLASK_CONFIG": "production",
         "PUBLIC_URL": "https://127.0.0.1",
         "PROXY_HOPS": "1",
         "CORS_ORIGINS": ",".join(LISTED_ORIGINS),
-        "WEB_BIND": f"127.0.0.1:{port}",
         "LIMIT_ANONYMOUS": "none",
         "LIMIT_REGISTER": "none",
         "PATH": os.environ["PATH"],
@@ -56,20 +61,37 @@ def spy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     variables = {**environment(f"sqlite:///{folder}/slugline.db", folder), **own}
     web = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
     worker = [sys.executable, "-m", "flask", "worker"]
+    log = folder / "web.log"
     with ExitStack() as stack:
-        stack.enter_context(running(web, variables, ROOT, folder / "web.log"))
+        listening = Web(free_port(), stack.enter_context(shared_folder()) / "web.sock")
+        variables["WEB_BIND"] = f"127.0.0.1:{listening.port},unix:{listening.socket}"
+        stack.enter_context(running(web, variables, ROOT, log))
         stack.enter_context(running(worker, variables, ROOT, folder / "worker.log"))
         try:
-            wait_for_port(port)
-        except TimeoutError as error:
-            error.add_note((folder / "web.log").read_text())
+            eventually(lambda: "Booting worker" in log.read_text())
+        except AssertionError as error:
+            error.add_note(log.read_text())
             raise
-        yield stack.enter_context(Spy(port).relaying())
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def spy(application: Web) -> Iterator[Spy]:
+    with Spy(application.socket).relaying() as relay:
+        yield relay
 
 
 @pytest.fixture(scope="session")
 def proxy(spy: Spy, tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    with nginx(spy.port, tls, tmp_path_factory.mktemp("nginx")) as running_proxy:
+    """Nginx by the unix socket, as Compose has it."""
+    with nginx(spy.upstream, tls, tmp_path_factory.mktemp("nginx")) as running_proxy:
+        yield running_proxy
+
+
+@pytest.fixture(scope="session")
+def proxy_by_tcp(application: Web, tls: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """Another in front of the same Gunicorn."""
+    with nginx(application.port, tls, tmp_path_factory.mktemp("nginx")) as running_proxy:
         yield running_proxy
 
 

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -76,15 +77,28 @@ def nginx(upstream: int | str, tls: Path, folder: Path, more: str = "", **replac
         process.wait(PATIENCE)
 
 
-class Spy:
-    """A TCP relay between Nginx and Gunicorn that counts connections and keeps what Nginx sent."""
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """A folder for sockets: Nginx's processes, which are not root's, may enter it, and a socket's path has 107 bytes
+    at most."""
+    with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
-    def __init__(self, target: int) -> None:
+
+class Spy:
+    """A relay between Nginx and Gunicorn's unix socket that counts connections and keeps what Nginx sent."""
+
+    def __init__(self, target: Path) -> None:
         self.target = target
         self.connections = 0
         self.sent = b""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        path = target.with_name("spy.sock")
+        self.upstream = f"unix:{path}"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        path.chmod(0o777)
+        self._listener.listen()
 
     @contextmanager
     def relaying(self) -> Iterator["Spy"]:
@@ -97,9 +111,9 @@ class Spy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
                 self._open.enter_context(client)
-                self._open.enter_context(server)
+                server = self._open.enter_context(socket.socket(socket.AF_UNIX))
+                server.connect(str(self.target))
                 self.connections += 1
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(

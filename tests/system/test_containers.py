@@ -1,27 +1,31 @@
 """What docker-compose.yml starts, outside Docker: each of our containers' commands, with the variables and only the
-files that the image gets, on a real PostgreSQL and Valkey."""
+files that the image gets, on a real PostgreSQL and Valkey, and a real Nginx at the socket that web shares with it."""
 
 import json
 import os
 import re
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
-from tests.conftest import SECRETS, new_postgres_database
-from tests.e2e.processes import PATIENCE, ROOT, eventually, running
+from tests.conftest import PASSWORD, SECRETS, new_postgres_database
+from tests.e2e.processes import PATIENCE, ROOT, children, eventually, running
 from tests.servers import free_port
+from tests.system.proxy import Proxy, nginx, shared_folder
+from tests.system.wire import API, assert_one_shape, get, post
 
-DATA = "/var/lib/slugline"  # the image's volume
+DATA, RUN = "/var/lib/slugline", "/run/slugline"  # the volumes
+ADDRESS = "0.0.0.0:8000"
 
 
 class Image(NamedTuple):
@@ -36,6 +40,33 @@ class Image(NamedTuple):
 class Container(NamedTuple):
     command: list[str]
     variables: dict[str, str]
+
+
+class Web:
+    """The web container: where it is reached, and its process of the moment."""
+
+    def __init__(self, container: Container, folder: Path, log: Path, socket: Path) -> None:
+        self._container = container
+        self._folder = folder
+        self._log = log
+        self.socket = socket
+        self.address = container.variables["WEB_BIND"].partition(",")[0]
+        self.base = f"http://{self.address}"
+
+    def start(self) -> None:
+        command, variables = self._container
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=self._folder, env=variables, stdout=output, stderr=output
+            )
+        eventually(lambda: fetch(self.base, "/healthz")[0] == 200)
+
+    def end(self, number: signal.Signals) -> None:
+        """Ask the first process to end, or kill all as the kernel does then."""
+        pid = self.process.pid
+        for one in (pid, *children(pid)) if number == signal.SIGKILL else (pid,):
+            os.kill(one, number)
+        self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -66,48 +97,79 @@ def folder(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def containers(
-    image: Image, postgres_server: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Container]:
-    """Our services; only what names another machine, the volume or the port is replaced."""
-    data, port = tmp_path_factory.mktemp("volume"), free_port()
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    here = {"DATABASE_URL": new_postgres_database(postgres_server), "REDIS_URL": valkey_url}
-    found = {}
-    for name in ("migrate", "web", "worker"):
-        said = {**image.variables, **services[name]["environment"]}
-        variables = {key: interpolated(value).replace(DATA, str(data)) for key, value in said.items()}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        variables |= {**here, "PATH": path, "WEB_BIND": f"127.0.0.1:{port}"}
-        found[name] = Container(services[name].get("command", image.command), variables)
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     return found
 
 
-def interpolated(value: str) -> str:
-    """`value` with `.env` applied as Compose would: here it holds the secrets alone."""
+@pytest.fixture(scope="module")
+def run() -> Iterator[Path]:
+    """The volume that web and Nginx share."""
+    with shared_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def containers(
+    *,
+    image: Image,
+    services: dict[str, Any],
+    postgres_server: str,
+    valkey_url: str,
+    run: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Container]:
+    """Our services; only what names another machine, a volume or the port is replaced."""
+    here = {DATA: str(tmp_path_factory.mktemp("volume")), RUN: str(run), ADDRESS: f"127.0.0.1:{free_port()}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {
+        "DATABASE_URL": new_postgres_database(postgres_server),
+        "REDIS_URL": valkey_url,
+        "PATH": path,
+    }
+    found = {}
+    for name in ("migrate", "web", "worker"):
+        said = {**image.variables, **services[name]["environment"]}
+        variables = {key: interpolated(value, here) for key, value in said.items()}
+        found[name] = Container(services[name].get("command", image.command), variables | own)
+    return found
+
+
+def interpolated(value: str, here: dict[str, str]) -> str:
+    """`value` with `.env` applied as Compose would: here it holds the secrets alone. Then with what is `here`."""
     given = {**SECRETS, "POSTGRES_PASSWORD": "unused"}
-    return re.sub(
+    value = re.sub(
         r"\$\{(\w+)(?::([-?])([^}]*))?\}",
         lambda part: given.get(part[1]) or (part[3] if part[2] == "-" else given[part[1]]),
         value,
     )
+    for there, replaced in here.items():
+        value = value.replace(there, replaced)
+    return value
 
 
 @pytest.fixture(scope="module")
 def web(
-    containers: dict[str, Container], folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The address of the web container, once the migrations ran and web and worker are started."""
+    containers: dict[str, Container], folder: Path, run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
+    """The web container, once the migrations ran and web and worker are started."""
     migrate = containers["migrate"]
     subprocess.run(migrate.command, cwd=folder, env=migrate.variables, check=True, timeout=PATIENCE)
     logs = tmp_path_factory.mktemp("logs")
-    base = f"http://{containers['web'].variables['WEB_BIND']}"
-    with ExitStack() as stack:
-        for name in ("web", "worker"):
-            container = containers[name]
-            stack.enter_context(running(container.command, container.variables, folder, logs / name))
-        eventually(lambda: fetch(base, "/healthz")[0] == 200)
-        yield base
+    web = Web(containers["web"], folder, logs / "web", run / "web.sock")
+    with running(*containers["worker"], folder, logs / "worker"):
+        web.start()
+        yield web
+        web.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    services: dict[str, Any], web: Web, tls: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    upstream = interpolated(services["nginx"]["environment"]["UPSTREAM"], {RUN: str(web.socket.parent)})
+    with nginx(upstream, tls, tmp_path_factory.mktemp("nginx")) as started:
+        yield started
 
 
 def fetch(base: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
@@ -126,25 +188,47 @@ def fetch(base: str, path: str, body: object = None, **headers: str) -> tuple[in
 
 
 def test_everything_is_ready(web):
-    status, body = fetch(web, "/readyz")
+    status, body = fetch(web.base, "/readyz")
     assert (status, body["status"], body["warnings"]) == (200, "ready", [])
 
 
-def test_the_api_behind_the_proxy_answers(web):
-    account = {"email": "ann@example.org", "password": "correct horse battery"}
-    status, _ = fetch(
-        web, "/api/v1/auth/register", account, X_Forwarded_Proto="https", X_Forwarded_For="192.0.2.1"
-    )
-    assert status == 201
+def test_the_api_behind_the_proxy_answers(proxy):
+    account = {"email": "ann@example.org", "password": PASSWORD}
+    assert post(proxy, f"{API}/auth/register", account).status == 201
 
 
 def test_the_api_without_tls_is_refused(web):
-    status, body = fetch(web, "/api/v1/users/me", X_Forwarded_Proto="http")
+    status, body = fetch(web.base, "/api/v1/users/me", X_Forwarded_Proto="http")
     assert (status, body["error"]["code"]) == (403, "HTTPS_REQUIRED")
 
 
-def test_the_health_check_passes(web, image, containers):
-    assert health(image, containers["web"].variables["WEB_BIND"]) == 0
+def test_any_user_may_connect_to_the_socket(web):
+    """Nginx's processes are of another user than web's; the folder decides who comes so far."""
+    assert stat.filemode(web.socket.stat().st_mode) == "srwxrwxrwx"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_web_may_end_and_come_again_while_nginx_runs(web, proxy, number):
+    web.end(number)
+    assert web.socket.exists() == (number == signal.SIGKILL)  # killed, it leaves its socket behind
+    assert_one_shape(get(proxy, f"{API}/users/me"), 502, "BAD_GATEWAY")
+    web.start()
+    assert get(proxy, "/healthz").status == 200
+
+
+def test_a_reload_loses_no_request_by_either_way(web, proxy):
+    before = set(children(web.process.pid))
+
+    def is_reloaded() -> bool:
+        assert get(proxy, "/healthz").status == fetch(web.base, "/healthz")[0] == 200
+        return not before & set(children(web.process.pid))
+
+    os.kill(web.process.pid, signal.SIGHUP)
+    eventually(is_reloaded)
+
+
+def test_the_health_check_passes(web, image):
+    assert health(image, web.address) == 0
 
 
 def test_the_health_check_fails_without_a_web_process(image):

@@ -40,6 +40,7 @@ from tests.e2e.processes import PATIENCE, ROOT, eventually
 from tests.e2e.traffic import LINGER, Traffic
 from tests.e2e.vectors import PAGE, get, request, seed, unlocking
 from tests.installations import Start
+from tests.servers import free_port
 from tests.service import Service
 
 HIT = get()
@@ -280,39 +281,44 @@ def test_access_log_has_every_request(start: Start, tmp_path: Path) -> None:
     eventually(lambda: log.read_text().count('"GET /s/plain HTTP/1.1" 302') == once_before + 2)
 
 
-class TestUnixSocket:
-    """As behind a proxy of the same machine: the peer has no address, the proxy tells the visitor's."""
+class TestListeners:
+    """A unix socket beside TCP, as in docker-compose.yml: its peers have no address, a proxy tells the visitor's."""
 
-    @pytest.fixture
-    def path(self, start: Start, tmp_path: Path) -> Path:
-        listening = tmp_path / "web.sock"
-        self.service = start("--bind", f"unix:{listening}", ready=False, PROXY_HOPS="1")
-        eventually(lambda: self.service.web.says("Booting worker"))  # the file is there before who listens
-        return listening
+    TOLD = (
+        ("X-Forwarded-For: 192.0.2.77", "192.0.2.0/24"),
+        ("X-Forwarded-For: 203.0.113.9, 198.51.100.77", "198.51.100.0/24"),
+        ("X-Forwarded-For: 198.51.100.77, 2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("X-Forwarded-For: unknown", ""),
+    )
 
     @contextmanager
-    def connect(self, path: Path) -> Iterator[socket.socket]:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(PATIENCE)
-            connection.connect(str(path))
+    def connect(self, service: Service, path: Path | None) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX) if path else connect(service) as connection:
+            if path:
+                connection.settimeout(PATIENCE)
+                connection.connect(str(path))
             yield connection
 
-    def test_hits_are_answered_and_the_visitors_network_is_recorded(self, path: Path) -> None:
-        spooled = Spooled(self.service)
-        for forwarded, network in (
-            ("X-Forwarded-For: 192.0.2.77", "192.0.2.0/24"),
-            ("X-Forwarded-For: 203.0.113.9, 198.51.100.77", "198.51.100.0/24"),
-            ("X-Forwarded-For: 198.51.100.77, 2001:db8:1:2::3", "2001:db8:1::/48"),
-            ("X-Forwarded-For: unknown", ""),
-            ("X-A: 1", ""),
-        ):
-            with self.connect(path) as connection:
-                assert status(connection, get(forwarded)) == 302
-            [[_link, _kind, _visitor, address, *_said]] = spooled.new()
-            assert address == network, forwarded
-        with self.connect(path) as connection:
-            send(connection, [get("X-Forwarded-For: 127.0.0.1", "Connection: close", target="/metrics")])
-            assert by_poller(read(connection).decode()) >= 3
+    @pytest.mark.parametrize("hops", [0, 1])
+    def test_both_serve_and_believe_a_proxy_only_where_one_stands(
+        self, start: Start, tmp_path: Path, hops: int
+    ) -> None:
+        path, port = tmp_path / "web.sock", free_port()
+        both = ("--bind", f"127.0.0.1:{port}", "--bind", f"unix:{path}")
+        service = start(*both, ready=False, PROXY_HOPS=str(hops))
+        service.port = port
+        eventually(lambda: service.web.says("Booting worker"))  # the file is there before who listens
+        service.visit("plain")  # opens the spool
+        spooled, before = Spooled(service), answered_by_the_poller(service)
+        spooled.new()
+        for listener, own in ((None, "127.0.0.0/24"), (path, "")):
+            for forwarded, network in (*self.TOLD, ("X-A: 1", own)):
+                with self.connect(service, listener) as connection:
+                    assert status(connection, get(forwarded)) == 302
+                    assert status(connection, get(forwarded, "SCRIPT_NAME: /x", target="/s/limited")) == 302
+                networks = [address for _link, _kind, _visitor, address, *_said in spooled.new()]
+                assert networks == [network if hops else own] * 2, (listener, forwarded)
+        assert answered_by_the_poller(service) == before + 10  # Flask the limited ones
 
 
 class TestWhereThePollerStaysOut:

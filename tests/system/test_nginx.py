@@ -23,17 +23,24 @@ from tests.system.wire import API, VISITOR, Answer, assert_one_shape, get, plain
 # --- The way in ---
 
 
+@pytest.fixture(params=["unix", "tcp"])
+def either(request: pytest.FixtureRequest) -> Proxy:
+    """Nginx by the unix socket, as Compose has it, and by TCP."""
+    proxy: Proxy = request.getfixturevalue("proxy" if request.param == "unix" else "proxy_by_tcp")
+    return proxy
+
+
 @pytest.mark.asvs("12.2.1")
-def test_the_main_job_is_done_over_tls(proxy):
-    command = [sys.executable, "deploy/smoke.py", f"https://127.0.0.1:{proxy.https}"]
-    trusting = {**os.environ, "SSL_CERT_FILE": str(proxy.certificate)}
+def test_the_main_job_is_done_over_tls(either):
+    command = [sys.executable, "deploy/smoke.py", f"https://127.0.0.1:{either.https}"]
+    trusting = {**os.environ, "SSL_CERT_FILE": str(either.certificate)}
     smoke = subprocess.run(command, cwd=ROOT, env=trusting, capture_output=True, text=True, check=False)
     assert smoke.returncode == 0, smoke.stdout
 
 
 @pytest.mark.asvs("12.2.1")
-def test_a_visitor_without_tls_is_sent_to_https_with_path_and_query(proxy):
-    answer = plain(proxy, "GET /s/abc?x=1 HTTP/1.1")
+def test_a_visitor_without_tls_is_sent_to_https_with_path_and_query(either):
+    answer = plain(either, "GET /s/abc?x=1 HTTP/1.1")
     assert (answer.status, answer.headers["Location"]) == (301, "https://127.0.0.1/s/abc?x=1")
 
 
@@ -55,12 +62,12 @@ def test_old_tls_is_refused(proxy, version):
 
 
 @pytest.mark.asvs("4.1.3", "15.3.4")
-def test_what_a_client_says_of_its_address_is_ignored(proxy):
-    account = {"email": "spoof@example.org", "password": PASSWORD}
+def test_what_a_client_says_of_its_address_is_ignored(either):
+    account = {"email": f"spoof{either.https}@example.org", "password": PASSWORD}
     lies = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9")
-    assert post(proxy, f"{API}/auth/register", account).status == 201
-    tokens = json.loads(post(proxy, f"{API}/auth/login", account, *lies, source=VISITOR).body)
-    answer = get(proxy, f"{API}/auth/sessions", f"Authorization: Bearer {tokens['access_token']}")
+    assert post(either, f"{API}/auth/register", account).status == 201
+    tokens = json.loads(post(either, f"{API}/auth/login", account, *lies, source=VISITOR).body)
+    answer = get(either, f"{API}/auth/sessions", f"Authorization: Bearer {tokens['access_token']}")
     assert b"127.9.8.0/24" in answer.body
     assert b"203.0.113" not in answer.body
 

@@ -95,6 +95,12 @@ BAD = [
     ("WEB_BIND", "127.0.0.1"),
     ("WEB_BIND", "127.0.0.1:99999"),
     ("WEB_BIND", "unix:"),
+    ("WEB_BIND", "::1:8000"),
+    ("WEB_BIND", "127.0.0.1:8000,"),
+    ("WEB_BIND", "127.0.0.1:8000 unix:/run/web.sock"),
+    ("WEB_BIND", "127.0.0.1:8000,nonsense"),
+    ("WEB_BIND", "127.0.0.1:8000,fd://3"),
+    ("WEB_BIND", "fd://3,unix:/run/web.sock"),
     ("WEB_WORKERS", "0"),
     ("WEB_WORKERS", "two"),
     ("WEB_THREADS", "257"),
@@ -428,7 +434,13 @@ def test_flags_have_several_spellings(given: str) -> None:
     "given", ["0.0.0.0:80", ":8000", "[::]:8000", "localhost:1", "unix:/run/slugline.sock", "fd://3"]
 )
 def test_every_way_to_listen_is_taken(given: str) -> None:
-    assert given == load({**TESTING, "WEB_BIND": given}).WEB_BIND
+    assert [given] == load({**TESTING, "WEB_BIND": given}).WEB_BIND
+
+
+def test_several_ways_to_listen_are_taken_together() -> None:
+    both = load({**TESTING, "WEB_BIND": "[::1]:8000, unix:/run/slugline.sock,127.0.0.1:8000"})
+    assert both.WEB_BIND == ["[::1]:8000", "unix:/run/slugline.sock", "127.0.0.1:8000"]
+    assert load({**TESTING, "WEB_BIND": "fd://3,fd://4"}).WEB_BIND == ["fd://3", "fd://4"]
 
 
 @pytest.mark.parametrize("given", ["redis://h:6379/0", "rediss://u:p@h", "redis+unix:///run/redis.sock?db=1"])

@@ -188,6 +188,14 @@ def test_own_short_links_are_no_targets(app: Flask, alice: Caller) -> None:
     assert make_link(alice, url="http://sho.rt/docs")["url"] == "http://sho.rt/docs"
 
 
+def test_no_address_that_the_server_listens_on_is_a_target(make_app: AppFactory) -> None:
+    caller = sign_up(make_app(WEB_BIND="203.0.113.9:8001,unix:/run/web.sock,:8002"), "alice")
+    for url in ("http://203.0.113.9:8001/s/x", "http://localhost:8002/s/x"):
+        answer = caller.post("/links", json={"url": url})
+        assert (answer.status_code, answer.json["error"]["field"]) == (400, "url"), url
+    assert caller.post("/links", json={"url": "http://203.0.113.9:8003/s/x"}).status_code == 201
+
+
 def test_private_targets_are_a_setting(make_app: AppFactory) -> None:
     caller = sign_up(make_app(ALLOW_PRIVATE_TARGETS="false"), "alice")
     answer = caller.post("/links", json={"url": "http://192.168.1.1/"})

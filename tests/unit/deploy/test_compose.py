@@ -83,8 +83,31 @@ def test_web_and_worker_share_the_spool(compose):
     assert any(
         directory.startswith(f"{target}/") and source in compose["volumes"] for source, target in mounts
     )
-    assert worker["volumes"] == web["volumes"]
+    assert set(worker["volumes"]) <= set(web["volumes"])
     assert worker["environment"]["SPOOL_DIR"] == directory
+
+
+def test_web_and_nginx_share_the_socket_which_nobody_else_sees_and_nginx_cannot_replace(compose):
+    services = compose["services"]
+    tcp, socket = services["web"]["environment"]["WEB_BIND"].split(",")
+    assert (tcp, services["nginx"]["environment"]["UPSTREAM"]) == ("0.0.0.0:8000", f"${{UPSTREAM:-{socket}}}")
+    mounts = {
+        name: mount.removeprefix("run:")
+        for name, service in services.items()
+        for mount in service.get("volumes", [])
+        if mount.startswith("run:")
+    }
+    folder = socket.removeprefix("unix:").rpartition("/")[0]
+    assert mounts == {"web": folder, "nginx": f"{folder}:ro"}
+
+
+def test_what_is_told_for_several_web_containers_has_them_share_no_socket(compose):
+    told = (ROOT / "docs" / "operations.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    override = yaml.safe_load(told)
+    assert [error.message for error in schema().iter_errors(override)] == []
+    said = {name: service["environment"] for name, service in override["services"].items()}
+    assert said == {"web": {"WEB_BIND": "0.0.0.0:8000"}, "nginx": {"UPSTREAM": "web:8000"}}
+    assert all(said[name].keys() <= compose["services"][name]["environment"].keys() for name in said)
 
 
 @pytest.mark.asvs("13.2.3")

@@ -21,7 +21,11 @@ def test_where_to_listen(values, expected):
 
 
 @pytest.mark.parametrize(
-    "bind", ["8000", ":8000", "localhost:", "localhost:0", "localhost:65536", "a:-1", "a:²"]
+    "bind",
+    [
+        *("8000", ":8000", "localhost:", "localhost:0", "localhost:65536", "a:-1", "a:²"),
+        *("unix:/run/web.sock", "0.0.0.0:8000,unix:/run/web.sock", "127.0.0.1:8000,127.0.0.1:8001"),
+    ],
 )
 def test_a_senseless_address_ends_it_naming_the_variable(bind):
     with pytest.raises(SystemExit, match="WEB_BIND"):
