@@ -38,9 +38,10 @@ _HEAD = (
     r"GET /{prefix}([A-Za-z0-9_-]{{1,64}})(?:\?([!\"$-~]*))? HTTP/1\.1"
     r"((?:\r\n[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*){{1,{fields}}})\r\n\r\n"
 )
-# Those of FIELDS and _THOUGHTFUL, with Host and Connection; each beginning is tried once, which saves 0.5 us.
+# Those of FIELDS and _THOUGHTFUL, with Host and Connection; each beginning is tried once, which saves 0.5 us, and
+# only ASCII's letters have two cases, which saves as much again.
 _FIELDS = re.compile(
-    r"(?i)\r\n(h(?:ost|ttp2-settings)|con(?:nection|tent-(?:type|length))|u(?:ser-agent|pgrade)|r(?:eferer|ange)|"
+    r"(?ai)\r\n(h(?:ost|ttp2-settings)|con(?:nection|tent-(?:type|length))|u(?:ser-agent|pgrade)|r(?:eferer|ange)|"
     r"x-(?:forwarded-(?:for|proto)|moz)|sec-(?:gpc|purpose)|dnt|transfer-encoding|te|expect|authorization|purpose)"
     r":[\t ]*([^\r]*)"
 )
