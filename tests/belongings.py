@@ -9,7 +9,8 @@ from app import clock, database
 from app.accounts import one_time, uses
 from app.accounts.models import Identity, User
 from app.accounts.oidc import flows
-from app.clicks.models import AccountCount, AccountFacet, ClickCount, StatsVersion
+from app.clicks import weeks
+from app.clicks.models import AccountCount, AccountFacet, AccountFacetWeek, ClickCount, StatsVersion
 from app.extensions import db
 from app.mail import outbox
 from app.mail.outbox import Letter
@@ -92,8 +93,10 @@ def _rows(app: Flask, owner: Caller) -> str:
         db.session.add_all(
             [ClickCount(link_id=link_id, **counted), AccountCount(owner_id=user.id, **counted)]
         )
-        facet = {"day": now.date(), "dimension": "country", "value": "DE", "clicks": 3}
-        db.session.add(AccountFacet(owner_id=user.id, **facet))
+        facet = {"owner_id": user.id, "dimension": "country", "value": "DE", "clicks": 3}
+        db.session.add_all(
+            [AccountFacet(day=now.date(), **facet), AccountFacetWeek(week=weeks.monday(now.date()), **facet)]
+        )
         user_id = user.id
         db.session.commit()
         uses.count("GET /api/v1/old", owner.id)

@@ -32,6 +32,7 @@ from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
 from app.clicks.retention import forget_clicks, forget_visitors
+from app.clicks.summing import sum_weeks
 from app.clicks.tidying import tidy_spool
 from app.clicks.worker import Chore, run_chores, run_worker
 from app.errors import AppError
@@ -65,6 +66,7 @@ CHORES: Sequence[Chore] = (
     Chore("spool positions", 5.0, note_positions),
     Chore("old clicks", 10.0, forget_clicks),
     Chore("old visitors", 10.0, forget_visitors),
+    Chore("facets by week", 10.0, sum_weeks),
 )
 _PATIENCE = (
     5.0  # seconds for the mail that is being sent when the worker shall stop; it is sent again otherwise

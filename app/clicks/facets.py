@@ -1,19 +1,32 @@
 """Human clicks by referrer, country, browser, operating system and device: the most frequent values, or all.
 
-They are kept by UTC day, so a period covers every UTC day that it touches, in whatever time zone it was asked for.
+They are kept by UTC day, so a period covers every UTC day that it touches, in whatever time zone it was asked for. Of
+weeks that are over the sums are read instead, as far as there are any (`app.clicks.weeks`).
 """
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    Subquery,
+    bindparam,
+    case,
+    func,
+    select,
+    union_all,
+)
 
 from app import database
+from app.clicks import weeks
+from app.clicks.models import SummedWeeks
 from app.clicks.periods import QUARTER, Period
-from app.clicks.subjects import RollUp, Subject
+from app.clicks.subjects import Facets, RollUp, Subject
 from app.extensions import db
 from app.keyset import by_code_point
 
@@ -43,7 +56,8 @@ def top(subject: Subject, period: Period, most: int) -> dict[str, Sequence[Entry
     Most frequent first; equally frequent ones in the order of their text.
     """
     found: dict[str, list[Entry]] = {dimension: [] for dimension in DIMENSIONS.values()}
-    rows = db.session.execute(_top(subject.facets), {**_values(subject, period), "most": most}).all()
+    values = {**_values(subject, period), "most": most}
+    rows = db.session.execute(_top(subject.facets, _has_a_week(values)), values).all()
     for dimension, value, clicks in rows:
         found[dimension].append(Entry(value, int(clicks)))
     return {name: found[dimension] for name, dimension in DIMENSIONS.items()}
@@ -57,7 +71,9 @@ def every(subject: Subject, period: Period, dimension: str) -> Generator[Entry]:
     values = {**_values(subject, period), "dimension": DIMENSIONS[dimension]}
     with (
         database.reading() as connection,
-        connection.execute(_every(subject.facets), values, execution_options={"yield_per": _CHUNK}) as rows,
+        connection.execute(
+            _every(subject.facets, _has_a_week(values)), values, execution_options={"yield_per": _CHUNK}
+        ) as rows,
     ):
         for value, clicks in rows:
             yield Entry(value, int(clicks))
@@ -70,14 +86,19 @@ def days(period: Period) -> tuple[date, date]:
 
 def _values(subject: Subject, period: Period) -> dict[str, Any]:
     first, last = days(period)
-    return {"whose": subject.id, "first": first, "last": last}
+    whole = weeks.monday(first + timedelta(days=6)), weeks.monday(last + timedelta(days=1))
+    return {"whose": subject.id, "first": first, "last": last, "monday": whole[0], "end": whole[1]}
+
+
+def _has_a_week(values: dict[str, Any]) -> bool:
+    return bool(values["monday"] < values["end"])
 
 
 @cache
-def _top(facets: RollUp) -> Select[Any]:
-    rows = facets.table.c
+def _top(facets: Facets, has_a_week: bool) -> Select[Any]:
+    rows = _rows(facets, has_a_week).c
     rank = func.row_number().over(partition_by=rows.dimension, order_by=_order(rows))
-    ranked = _summed(facets, rows.dimension).add_columns(rank.label("rank")).subquery().c
+    ranked = _summed(rows, rows.dimension).add_columns(rank.label("rank")).subquery().c
     return (
         select(ranked.dimension, ranked.value, ranked.clicks)
         .where(ranked.rank <= bindparam("most"))
@@ -86,23 +107,45 @@ def _top(facets: RollUp) -> Select[Any]:
 
 
 @cache
-def _every(facets: RollUp) -> Select[Any]:
-    rows = facets.table.c
-    return _summed(facets).where(rows.dimension == bindparam("dimension")).order_by(*_order(rows))
+def _every(facets: Facets, has_a_week: bool) -> Select[Any]:
+    rows = _rows(facets, has_a_week).c
+    return _summed(rows).where(rows.dimension == bindparam("dimension")).order_by(*_order(rows))
 
 
-def _summed(facets: RollUp, *columns: ColumnElement[Any]) -> Select[Any]:
-    rows = facets.table.c
+def _summed(rows: Any, *columns: ColumnElement[Any]) -> Select[Any]:
     return (
         select(rows.value, func.sum(rows.clicks).label("clicks"), *columns)
-        .where(
-            rows[facets.key] == bindparam("whose"),
-            rows.day >= bindparam("first"),
-            rows.day <= bindparam("last"),
-        )
         # The value first: it tells two rows apart sooner, which takes a third off SQLite's time to sort them.
         .group_by(rows.value, *columns)
     )
+
+
+def _rows(facets: Facets, has_a_week: bool) -> Subquery:
+    """The rows to add up: of days, and where the period has whole weeks of those instead that are summed."""
+    first, last = bindparam("first", type_=Date), bindparam("last", type_=Date)
+    day, week = facets.days.table.c.day, facets.weeks.table.c.week
+    if not has_a_week:
+        return _of(facets.days, day >= first, day <= last).subquery()
+    monday, summed = bindparam("monday", type_=Date), _summed_until(facets)
+    return union_all(
+        _of(facets.days, day >= first, day < monday),
+        _of(facets.weeks, week >= monday, week < summed),
+        _of(facets.days, day >= summed, day <= last),
+    ).subquery()
+
+
+def _of(roll_up: RollUp, *within: ColumnElement[bool]) -> Select[Any]:
+    rows = roll_up.table.c
+    return select(rows.dimension, rows.value, rows.clicks).where(roll_up.whose == bindparam("whose"), *within)
+
+
+def _summed_until(facets: Facets) -> ColumnElement[date]:
+    """The Monday before which all whole weeks of the period are summed, in the same statement that reads them: so
+    weeks and days are of one moment."""
+    monday, end = bindparam("monday", type_=Date), bindparam("end", type_=Date)
+    until = weeks.until(bindparam("whose"))
+    within = select(case((until <= monday, monday), (until >= end, end), else_=until))
+    return func.coalesce(within.where(SummedWeeks.facets == weeks.name(facets)).scalar_subquery(), monday)
 
 
 def _order(rows: Any) -> tuple[ColumnElement[Any], ...]:

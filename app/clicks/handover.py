@@ -1,7 +1,8 @@
 """Closing an account whose links live on: somebody else gets them, and what was counted of them.
 
 The clicks of a link stay with it; what was counted of the whole account is added to the heir's, so that accounts are
-the sums of their links before and after (`flask clicks verify`).
+the sums of their links before and after (`flask clicks verify`). Its weeks are summed anew: of two accounts a pass of
+`app.clicks.summing` may have come to one only.
 """
 
 from sqlalchemy import Table, select
@@ -12,9 +13,10 @@ from app.accounts.models import User
 from app.accounts.principals import Principal, SignedIn
 from app.accounts.reauthentication import require_recent
 from app.audit import trail
-from app.clicks import owners
+from app.clicks import owners, summing
 from app.clicks.bulk import move_all
 from app.clicks.models import AccountCount, AccountFacet
+from app.clicks.subjects import ACCOUNT_FACETS
 from app.errors import FieldError, ValidationFailed
 from app.extensions import db
 from app.links import closing
@@ -61,4 +63,6 @@ def _hand_over(user_id: int, to: str) -> None:
     owners.change(connection)
     for table in _TABLES:
         move_all(connection, table, user_id, heir.id)
+    for account_id in (user_id, heir.id):
+        summing.sum_anew(connection, ACCOUNT_FACETS, account_id)
     trail.record("links.handed_over", heir.public_id, owner=heir.public_id, after={"links": handed_over})

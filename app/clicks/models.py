@@ -48,13 +48,25 @@ class CountColumns:
     """The latest click in the quarter; NULL while there were only prefetches."""
 
 
-class FacetColumns:
-    """Human clicks on one UTC day, by one value of one dimension (referrer, country, ...)."""
+class ValueColumns:
+    """Human clicks by one value of one dimension (referrer, country, ...)."""
 
-    day: Mapped[date] = mapped_column(primary_key=True)
     dimension: Mapped[str] = mapped_column(String(16), primary_key=True)
     value: Mapped[str] = mapped_column(String(255), primary_key=True)
     clicks: Mapped[int] = mapped_column(BigId, default=0)
+
+
+class FacetColumns(ValueColumns):
+    """Those on one UTC day."""
+
+    day: Mapped[date] = mapped_column(primary_key=True, sort_order=-1)
+
+
+class FacetWeekColumns(ValueColumns):
+    """Those in one week of UTC days that is over: what its days add up to (ADR 23)."""
+
+    week: Mapped[date] = mapped_column(primary_key=True, sort_order=-1)
+    """Its Monday."""
 
 
 class ClickCount(CountColumns, Base):
@@ -72,7 +84,16 @@ class ClickFacet(FacetColumns, Base):
     __tablename__ = "click_facets"
     __table_args__ = {"sqlite_with_rowid": False}
 
-    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-2)
+
+
+class ClickFacetWeek(FacetWeekColumns, Base):
+    """The human clicks of one link."""
+
+    __tablename__ = "click_facet_weeks"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-2)
 
 
 class AccountCount(CountColumns, Base):
@@ -90,7 +111,35 @@ class AccountFacet(FacetColumns, Base):
     __tablename__ = "account_facets"
     __table_args__ = {"sqlite_with_rowid": False}
 
-    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-2)
+
+
+class AccountFacetWeek(FacetWeekColumns, Base):
+    """The human clicks of all links of one account."""
+
+    __tablename__ = "account_facet_weeks"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-2)
+
+
+class SummedWeeks(Base):
+    """Of which weeks a table of facets is summed, subject by subject in passes (`app.clicks.weeks`): each has those
+    before one Monday."""
+
+    __tablename__ = "summed_weeks"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    facets: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """The table of the days."""
+    subject_id: Mapped[int] = mapped_column(BigId)
+    """The link or account at which the pass stands."""
+    passed: Mapped[date]
+    """The Monday of subjects with lower ids."""
+    here: Mapped[date]
+    """That of `subject_id` itself."""
+    ahead: Mapped[date]
+    """That of subjects with higher ids."""
 
 
 class DailyVisitor(Base):

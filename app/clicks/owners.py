@@ -2,7 +2,8 @@
 
 A link is handed over when its owner's account is closed (`app.clicks.handover`), beside ingesters that remember who
 owned it. So each stores a batch under a shared lock, and only while nothing was handed over since it began to
-remember; a handover takes that lock alone. On SQLite, where one writes at a time, there is nothing to lock.
+remember; a handover takes that lock alone, as does who sums the weeks of facets (`app.clicks.summing`). On SQLite,
+where one writes at a time, there is nothing to lock.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ class OwnersChanged(Exception):
 
 
 def hold(connection: Connection, number: int) -> None:
-    """Let nobody hand links over until this transaction ends.
+    """Let nobody hand links over, or sum their weeks, until this transaction ends.
 
     `number` is what was current when owners began to be remembered. Raises OwnersChanged, after which the transaction
     must be rolled back.
@@ -39,10 +40,15 @@ def hold(connection: Connection, number: int) -> None:
         raise OwnersChanged(now)
 
 
-def change(connection: Connection) -> None:
-    """Begin to hand links over: wait for the batches that are being stored, and let the next ones look anew."""
+def alone(connection: Connection) -> None:
+    """Wait for the batches that are being stored, and let no other begin until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def change(connection: Connection) -> None:
+    """Begin to hand links over: alone, and let the next batches look anew."""
+    alone(connection)
     versions.add_steps(connection, [versions.EVERYBODY])
 
 

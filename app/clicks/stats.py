@@ -156,7 +156,7 @@ def _counted(moment: Moment, subject: Subject, bounds: list[datetime]) -> list[C
 def _top(moment: Moment, subject: Subject, period: Period, most: int) -> dict[str, list[Entry]]:
     found: dict[str, list[list[Any]]] = moment.read(
         "facets",
-        [subject.facets.key, subject.id, *facets.days(period), most],
+        [subject.facets.days.key, subject.id, *facets.days(period), most],
         lambda: {
             name: [(entry.value, entry.clicks) for entry in entries]
             for name, entries in facets.top(subject, period, most).items()

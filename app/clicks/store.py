@@ -6,15 +6,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 
-from app.clicks import owners
+from app.clicks import owners, weeks
 from app.clicks.accounting import Entry
 from app.clicks.bulk import Rows, add_all, insert_all, insert_new, unanswered, use_utc
 from app.clicks.models import (
     AccountCount,
     AccountFacet,
+    AccountFacetWeek,
     Click,
     ClickCount,
     ClickFacet,
+    ClickFacetWeek,
     DailyVisitor,
     SpoolPosition,
 )
@@ -66,7 +68,7 @@ def move_position(
 
 
 def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object]) -> None:
-    """Insert the clicks and add to the roll-ups of links and accounts.
+    """Insert the clicks and add to the roll-ups of links and accounts, those of weeks among them that are summed.
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
     lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs; facets
@@ -81,17 +83,20 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     Raises OwnersChanged, on which the transaction must be rolled back.
     """
     owners.hold(connection, entry.owners_as_of)
+    link_weeks, account_weeks = weeks.late(connection, entry.links.facets, entry.accounts.facets)
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, _table(Click), entry.batch.clicks)
     with unanswered(connection) as sent, insert_new(connection, _table(DailyVisitor), entry.visitors) as new:
         _add_all(connection, ClickFacet, entry.links.facets)
+        _add_all(connection, ClickFacetWeek, link_weeks)
         sent(meanwhile)
         for place in new():
             entry.add_unique(place)
         _add_all(connection, ClickCount, entry.links.count_rows())
         _add_all(connection, AccountCount, entry.accounts.count_rows())
         _add_all(connection, AccountFacet, entry.accounts.facets)
+        _add_all(connection, AccountFacetWeek, account_weeks)
         add_steps(connection, entry.owners.values())
 
 

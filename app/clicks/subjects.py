@@ -1,13 +1,20 @@
-"""Whose clicks are told: a link's or an account's. Both have the same two roll-ups.
+"""Whose clicks are told: a link's or an account's. Both have the same three roll-ups.
 
 They are read as tables, not as models: statements are built once for each table, and only their values change.
 """
 
 from dataclasses import dataclass
 
-from sqlalchemy import FromClause
+from sqlalchemy import ColumnElement, FromClause
 
-from app.clicks.models import AccountCount, AccountFacet, ClickCount, ClickFacet
+from app.clicks.models import (
+    AccountCount,
+    AccountFacet,
+    AccountFacetWeek,
+    ClickCount,
+    ClickFacet,
+    ClickFacetWeek,
+)
 
 
 @dataclass(frozen=True)
@@ -17,19 +24,36 @@ class RollUp:
     table: FromClause
     key: str
 
+    @property
+    def whose(self) -> ColumnElement[int]:
+        """That column."""
+        return self.table.c[self.key]
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The roll-ups by values: of days, and of weeks that are over."""
+
+    days: RollUp
+    weeks: RollUp
+
 
 @dataclass(frozen=True)
 class Subject:
-    """The roll-ups by quarters of an hour and by days and values, and the id of the link or account."""
+    """The roll-ups by quarters of an hour and by values, and the id of the link or account."""
 
     counts: RollUp
-    facets: RollUp
+    facets: Facets
     id: int
     owner_id: int
 
 
-_LINK = RollUp(ClickCount.__table__, "link_id"), RollUp(ClickFacet.__table__, "link_id")
-_ACCOUNT = RollUp(AccountCount.__table__, "owner_id"), RollUp(AccountFacet.__table__, "owner_id")
+LINK_FACETS = Facets(RollUp(ClickFacet.__table__, "link_id"), RollUp(ClickFacetWeek.__table__, "link_id"))
+ACCOUNT_FACETS = Facets(
+    RollUp(AccountFacet.__table__, "owner_id"), RollUp(AccountFacetWeek.__table__, "owner_id")
+)
+_LINK = RollUp(ClickCount.__table__, "link_id"), LINK_FACETS
+_ACCOUNT = RollUp(AccountCount.__table__, "owner_id"), ACCOUNT_FACETS
 
 
 def of_link(link_id: int, owner_id: int) -> Subject:

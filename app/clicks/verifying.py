@@ -1,4 +1,5 @@
-"""Whether the roll-ups are what the raw clicks add up to, and the accounts' what their links' add up to.
+"""Whether the roll-ups are what the raw clicks add up to, the accounts' what their links' add up to, and the weeks'
+what their days add up to.
 
 Recounted by the database, in a handful of statements that see one moment: a worker at work beside it does no
 harm. Prefetches have no raw rows: only the accounts' are compared. Uniques are compared by UTC day, since the
@@ -27,8 +28,10 @@ from sqlalchemy import (
 
 from app import clock, database
 from app.accounts.models import User
+from app.clicks import weeks
 from app.clicks.comparing import comparison, facet_comparison
-from app.clicks.models import AccountCount, AccountFacet, Click, ClickCount, ClickFacet
+from app.clicks.models import AccountCount, AccountFacet, Click, ClickCount, ClickFacet, SummedWeeks
+from app.clicks.subjects import ACCOUNT_FACETS, LINK_FACETS, Facets
 from app.links.models import Domain, Link
 
 MOST = 20  # rows that each comparison names
@@ -45,7 +48,7 @@ class Difference:
     whose: str
     """``link <code>``, ``link <host>/<code>`` or ``account <id>``."""
     when: str
-    """A quarter of an hour or a day, in UTC."""
+    """A quarter of an hour, a day, or the Monday of a week, in UTC."""
     what: str
     counted: object
     """What it should be; None is nothing."""
@@ -70,7 +73,7 @@ class Verdict:
 def verify(since: date | None = None) -> Verdict:
     """Compare from the day `since` on, by default from the first that CLICKS_KEPT_DAYS leaves whole.
 
-    Accounts are compared with their links over all time. Nobody waits for it.
+    Accounts are compared with their links over all time, and weeks with their days. Nobody waits for it.
     """
     since = since or _first_whole_day()
     with database.reading() as connection:
@@ -84,6 +87,7 @@ def verify(since: date | None = None) -> Verdict:
             recount.facets(),
             _account_counts(),
             _account_facets(),
+            *(_weeks(facets, connection.dialect.name) for facets in (LINK_FACETS, ACCOUNT_FACETS)),
         )
         found = [connection.execute(rows.limit(MOST)).all() for rows in comparisons]
         differences = list(_named(connection, [row._mapping for rows in found for row in rows]))
@@ -188,6 +192,14 @@ def _account_facets() -> Select[Any]:
     return facet_comparison(links, select(AccountFacet.owner_id, *_facet_columns(AccountFacet)))
 
 
+def _weeks(facets: Facets, engine: str) -> Select[Any]:
+    """Those that are summed, beside the sums of their days."""
+    state = SummedWeeks.__table__
+    summed = facets.days.table.c.day < weeks.until(facets.days.whose)
+    counted = weeks.sums(facets, engine).join(state, SummedWeeks.facets == weeks.name(facets)).where(summed)
+    return comparison(counted, select(*facets.weeks.table.c), keys=4)
+
+
 def _facet_columns(model: type[ClickFacet] | type[AccountFacet]) -> tuple[Any, ...]:
     return model.day, model.dimension, model.value, model.clicks
 
@@ -216,6 +228,8 @@ def _named(connection: Connection, rows: Sequence[Any]) -> Iterator[Difference]:
 def _when(row: Any) -> str:
     if "day" in row:
         return f"{row['day']}"
+    if "week" in row:
+        return f"the week of {row['week']}"
     return f"{datetime.fromtimestamp(int(row['quarter']), UTC):%Y-%m-%d %H:%M}"
 
 

@@ -22,6 +22,7 @@ NOT_EXPORTED = {
     "sign_in_flows": "a hash and the way back of a sign-in that was begun, for ten minutes",
     "account_counts": "sums of what is in it of each link; GET /stats/export has them by hour",
     "account_facets": "sums over visitors; GET /stats/export has them",
+    "account_facet_weeks": "sums of account_facets",
     "stats_versions": "a number that says whether remembered statistics still hold",
 }
 STAYS = {
@@ -30,6 +31,7 @@ STAYS = {
     "audit_events": "what happened, by opaque ids that nobody can tell the person by any more (ADR 14)",
     "account_counts": "counts of visitors, which `flask clicks verify` holds against those of links",
     "account_facets": "as account_counts",
+    "account_facet_weeks": "as account_counts",
     "stats_versions": "a number beside an id",
     "outgoing_mails": "the letter that tells of it, sealed, until it is sent, a day at most (ADR 22)",
 }
