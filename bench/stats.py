@@ -2,7 +2,7 @@
 
 Each reading by the noun's call alone, and as a whole request (credential, link, JSON, headers) through the test
 client, signed in; both without a cache, and the request once more with what was asked for remembered in this process.
-`bench.filling` says what the database holds.
+`bench.filling` says what the database holds; the weeks that are over are summed by the worker's own chore.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from app.database import UTCDateTime
 from app.extensions import db
 
 _SUMMED = ("humans", "bots", "uniques")
-_TEXT = 26  # characters of a time as SQLite has it
+_TEXT = 19  # characters of a time down to its second
 
 
 class Counts(NamedTuple):
@@ -48,19 +48,25 @@ def summed(counts: Iterable[Counts]) -> Counts:
 
 def _ask_postgresql(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tuple[int, Counts]]:
     # As text: psycopg takes 2 ms to write an array of a thousand times.
-    array = f"{{{','.join(bound.isoformat() for bound in bounds)}}}"
+    array = f"{{{_texts(bounds)[1:-1]}}}"
     values = {"bounds": array, "start": bounds[0], "end": bounds[-1], "whose": subject.id}
     for place, *sums in db.session.execute(_by_thresholds(subject.counts), values).all():
         yield place, Counts(*sums)
 
 
 def _ask_sqlite(subject: Subject, bounds: Sequence[datetime]) -> Iterator[tuple[int, Counts]]:
-    texts = [bound.isoformat(" ", "microseconds")[:_TEXT] for bound in bounds]  # as it stores them
+    # Without the fractions that it stores with them: a text sorts before those that go on.
+    texts = [text[:_TEXT] for text in _texts(bounds).replace("T", " ")[2:-2].split('","')]
     pairs = orjson.dumps([start + end for start, end in pairwise(texts)]).decode()
     values = {"pairs": pairs, "whose": subject.id}
     # All at once: one after the other a thousand take 0.7 ms more.
     for place, sums in db.session.execute(_by_pairs(subject.counts), values).all():
         yield place, Counts(*orjson.loads(sums))
+
+
+def _texts(bounds: Sequence[datetime]) -> str:
+    """A JSON array: a thousand take 0.1 ms, by `isoformat` one by one 0.8."""
+    return orjson.dumps(bounds).decode()
 
 
 @cache

@@ -83,7 +83,7 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     Raises OwnersChanged, on which the transaction must be rolled back.
     """
     owners.hold(connection, entry.owners_as_of)
-    link_weeks, account_weeks = weeks.late(connection, entry.links.facets, entry.accounts.facets)
+    link_weeks, account_weeks = weeks.late(connection, entry)
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, _table(Click), entry.batch.clicks)

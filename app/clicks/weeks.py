@@ -28,9 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TIMESTAMP
 
-from app.clicks.accounting import FacetRow
+from app.clicks.accounting import Entry, FacetRow
 from app.clicks.models import SummedWeeks
 from app.clicks.subjects import ACCOUNT_FACETS, LINK_FACETS, Facets
+from app.clicks.times import stored_day
 
 WEEK = timedelta(days=7)
 _BEGINNING = date.min  # which is a Monday
@@ -66,17 +67,18 @@ def summed(connection: Connection, facets: Facets) -> Summed:
     return Summed(*row) if row else Summed()
 
 
-def late(connection: Connection, links: Rows, accounts: Rows) -> tuple[Rows, Rows]:
-    """What a batch's facets of links and of accounts add to weeks that are summed, in the order of their keys.
+def late(connection: Connection, entry: Entry) -> tuple[Rows, Rows]:
+    """What a batch adds to summed weeks of links and of accounts, in the order of their keys.
 
     One small read, since mostly no line is late.
     """
+    first = min((day for _, day in entry.batch.links.facets), default=None)
     end = connection.exec_driver_sql(_FURTHEST).scalar()
-    if end is None or all(day >= str(end) for _, day, *_ in links):
+    if first is None or end is None or stored_day(first) >= str(end):
         return [], []
     return (
-        _late(links, summed(connection, LINK_FACETS)),
-        _late(accounts, summed(connection, ACCOUNT_FACETS)),
+        _late(entry.links.facets, summed(connection, LINK_FACETS)),
+        _late(entry.accounts.facets, summed(connection, ACCOUNT_FACETS)),
     )
 
 
