@@ -30,6 +30,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -52,6 +53,7 @@ Insert = postgresql.Insert | sqlite.Insert
 _READ_ONLY = "read_only"
 _BUSY_TIMEOUT = 5.0  # seconds a writer waits for a lock before it gives up and the caller gets a 503
 _QUEUE_POLL = 0.001  # seconds
+_LOOK_EVERY = 5_000  # steps of SQLite's virtual machine: some 0.3 ms
 
 
 class Base(DeclarativeBase):
@@ -79,6 +81,10 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class GaveWay(Exception):
+    """Another writer began to wait, so this transaction was given up: nothing of it is stored."""
+
+
 class QueuedConnection(sqlite3.Connection):
     """A SQLite connection whose writers queue on a lock file before they begin.
 
@@ -98,8 +104,12 @@ class QueuedConnection(sqlite3.Connection):
                 fcntl.flock(self._queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
-                os.utime(self._queue)  # which `last_wait` tells of
+                os.utime(self._queue)  # which `last_wait` and `giving_way` tell of
                 time.sleep(_QUEUE_POLL)
+
+    def touched(self) -> int:
+        """A number that is another as soon as somebody waits for the turn that is this connection's."""
+        return 0 if self._queue is None else os.fstat(self._queue).st_mtime_ns
 
     def leave_queue(self) -> None:
         if self._queue is not None:
@@ -153,6 +163,29 @@ def reading(engine: Engine | None = None) -> Iterator[Connection]:
     """A short transaction that refuses to write, on `engine` where there is no application context."""
     with (engine or _engine()).connect().execution_options(**{_READ_ONLY: True}) as connection:
         yield connection
+
+
+@contextmanager
+def giving_way(connection: Connection) -> Iterator[None]:
+    """Give the transaction up amid a statement of this block as soon as another of SQLite's writers waits for it.
+
+    Raises GaveWay then. On PostgreSQL, where nobody waits for a whole transaction, nothing is given up.
+    """
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, QueuedConnection):
+        yield
+        return
+    before = raw.touched()
+    raw.set_progress_handler(lambda: raw.touched() != before, _LOOK_EVERY)
+    try:
+        yield
+    except OperationalError as error:
+        # Nobody else interrupts.
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise GaveWay from error
+        raise
+    finally:
+        raw.set_progress_handler(None, 0)
 
 
 def last_wait() -> float:

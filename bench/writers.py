@@ -2,8 +2,9 @@
 ``python -m bench.writers``
 
 Spool files of writers that are gone are made ahead; calls are made one after the other, first with no worker, then
-as long as the worker is at those files. Signing in is measured at the full strength of passwords and with one round
-of PBKDF2: the difference is hashing.
+as long as the worker is at those files. With ``--every 2.5`` some seconds pass before each call, so that the worker
+is back in its long batches, which a writer then has given up (a million lines are some twenty calls). Signing in is
+measured at the full strength of passwords and with one round of PBKDF2: the difference is hashing.
 """
 
 import argparse
@@ -78,20 +79,29 @@ def calls(service: Service) -> dict[str, Call]:
     return {"sign in": sign_in, "create a link": create}
 
 
-def beside_ingest(service: Service, call: Call, lines: int) -> tuple[list[float], float]:
+def spaced(call: Call, times: int, every: float) -> list[float]:
+    """Seconds of each of `times` calls, with `every` seconds or up to a fifth more before each."""
+    seconds: list[float] = []
+    for _ in range(times):
+        time.sleep(random.uniform(every, 1.2 * every))
+        seconds += timed(call, 1)
+    return seconds
+
+
+def beside_ingest(service: Service, call: Call, lines: int, every: float) -> tuple[list[float], float]:
     """Call until the worker has stored all of `lines`; return the seconds of each call, and lines a second."""
     fill(service.spool, lines)
     service.restart_worker()
     began = time.perf_counter()
     seconds: list[float] = []
     while any(service.spool.glob("*.spool")):
-        seconds += timed(call, 1)
+        seconds += spaced(call, 1, every)
     rate = lines / (time.perf_counter() - began)
     service.worker.stop()
     return seconds, rate
 
 
-def measure(database: str, rounds: int, lines: int, names: list[str]) -> Iterator[str]:
+def measure(database: str, rounds: int, lines: int, every: float, names: list[str]) -> Iterator[str]:
     """The table's rows for one strength of passwords."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="writers-")))
@@ -105,8 +115,8 @@ def measure(database: str, rounds: int, lines: int, names: list[str]) -> Iterato
             if name not in names:
                 continue
             timed(call, 20)  # caches warm
-            seconds, rate = beside_ingest(service, call, lines)
-            yield row(f"{name}, no worker", timed(call, len(seconds)))
+            seconds, rate = beside_ingest(service, call, lines, every)
+            yield row(f"{name}, no worker", spaced(call, len(seconds), every))
             yield row(f"{name}, ingest of {rate:,.0f} lines/s", seconds)
 
 
@@ -114,12 +124,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.writers", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--lines", type=int, default=300_000, help="in the spool, for each measurement")
+    parser.add_argument("--every", type=float, default=0.0, help="seconds before each call")
     options = parser.parse_args()
     say = sys.stdout.write
     say(f"{options.database}, {options.lines:,} lines in the spool\n{HEADER}\n")
     for rounds, names in ((600_000, ["sign in", "create a link"]), (1, ["sign in"])):
         say(f"  passwords of {rounds:,} rounds\n")
-        for line in measure(options.database, rounds, options.lines, names):
+        for line in measure(options.database, rounds, options.lines, options.every, names):
             say(f"{line}\n")
     return 0
 

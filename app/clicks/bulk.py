@@ -39,12 +39,20 @@ from sqlalchemy.exc import DBAPIError
 from app.database import insert_into
 
 Rows = Sequence[tuple[Any, ...]]
+_CACHE = 16 * 1024  # KiB
 
 
 def use_utc(connection: Connection) -> None:
     """Let PostgreSQL read times as UTC until the transaction ends; on SQLite a time is its text."""
     if _is_postgresql(connection):
         connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+
+
+def keep_pages(connection: Connection) -> None:
+    """Let this connection to SQLite keep as many pages as a large batch changes: of 2 MB some are written to the log
+    before the commit, read from there, and written again."""
+    if not _is_postgresql(connection):
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE}")
 
 
 def insert_all(connection: Connection, table: Table, rows: Rows) -> None:

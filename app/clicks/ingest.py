@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from app import clock, database
 from app.clicks import metrics
 from app.clicks.accounting import Accounting, Entry
 from app.clicks.batch import Batch, batch_of
+from app.clicks.bulk import keep_pages
 from app.clicks.checkpoints import Checkpoints
 from app.clicks.countries import CountryOf
 from app.clicks.owners import OwnersChanged
@@ -154,6 +155,9 @@ class Ingester:
         name, piece = work.name, work.piece
         try:
             self._commit(work, upcoming)
+        except database.GaveWay:  # once: what follows at the other pace does not
+            self._pace = self._paces.gave_way()
+            return Position(piece.start, finished=False)
         except OwnersChanged as changed:  # or this process has just begun to remember them
             self._accounting.forget_owners(changed.number)
             return self._store(self._work(name, piece.start), upcoming)
@@ -172,9 +176,11 @@ class Ingester:
         name, piece, entry = work.name, work.piece, work.entry
         with database.writing() as connection:
             began = time.monotonic()
-            move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
-            self._checkpoints.put_off(connection)
-            store(connection, entry, lambda: self._look_ahead(work, upcoming))
+            with database.giving_way(connection) if self._pace.gives_way else nullcontext():
+                move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
+                self._checkpoints.put_off(connection)
+                keep_pages(connection)
+                store(connection, entry, lambda: self._look_ahead(work, upcoming))
             if entry.batch.bad:  # last, so that a batch the database refuses is not put there again and again
                 self._quarantine.keep(name, entry.batch.bad)
         self._pace.took(len(piece.lines), time.monotonic() - began)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, insert, make_url, select, text
+from sqlalchemy import Connection, delete, func, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app import clock, database
@@ -32,6 +32,8 @@ fcntl.flock(queue, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT max(i) FROM n"
+"""A statement of some ten steps for each of so many rows."""
 
 
 def new_guess(key: str = "k") -> Any:
@@ -293,6 +295,50 @@ class TestSQLite:
             fcntl.flock(held, fcntl.LOCK_UN)
             waiting.join()
             assert abs(clock.now().timestamp() - told) < 60
+
+    def test_transaction_is_given_up_for_who_begins_to_wait(self, app: Flask) -> None:
+        def write(waiting: threading.Thread) -> None:
+            with database.writing() as connection, database.giving_way(connection):
+                connection.execute(new_guess())
+                waiting.start()
+                connection.exec_driver_sql(LONG, (100_000_000,))
+
+        with app.app_context():
+            waiting = threading.Thread(target=_write_elsewhere, args=(app, "other"))
+            with pytest.raises(database.GaveWay):
+                write(waiting)
+            waiting.join()
+            with database.reading() as connection:
+                assert connection.scalars(select(Guess.key)).all() == ["other"]
+
+    def test_nothing_is_given_up_for_nobody_nor_past_the_block(self, app: Flask) -> None:
+        times = iter(range(10))
+
+        def wait() -> None:
+            os.utime(f"{sqlite_file(app)}-queue", (0, next(times)))  # as who waits does
+
+        def give_way(connection: Connection, before: Callable[[], None]) -> None:
+            with database.giving_way(connection):
+                before()
+                connection.exec_driver_sql(LONG, (100_000,))
+
+        with app.app_context(), db.engine.connect() as connection:
+            give_way(connection, lambda: None)
+            wait()
+            connection.exec_driver_sql(LONG, (100_000,))
+            with pytest.raises(database.GaveWay):
+                give_way(connection, wait)
+            wait()
+            connection.exec_driver_sql(LONG, (100_000,))
+
+    def test_fault_is_no_giving_way(self, app: Flask) -> None:
+        def fail() -> None:
+            with database.writing() as connection, database.giving_way(connection):
+                os.utime(f"{sqlite_file(app)}-queue", (0, 0))
+                connection.exec_driver_sql("SELECT nonsense")
+
+        with app.app_context(), pytest.raises(OperationalError, match="nonsense"):
+            fail()
 
     def test_queue_that_nobody_leaves_only_delays(
         self, make_app: AppFactory, patient_for: Callable[[float], None]

@@ -4,7 +4,7 @@ from app.clicks.pace import FIRST, LEAST, MOST, Pace
 
 
 def settled(seconds_a_line: float, aim: float = 0.012) -> int:
-    pace = Pace(aim, 0)
+    pace = Pace(aim, 0, gives_way=False)
     for _ in range(20):
         pace.took(pace.lines, pace.lines * seconds_a_line)
     return pace.lines
@@ -21,13 +21,13 @@ def test_it_keeps_within_bounds() -> None:
 
 
 def test_one_slow_transaction_does_not_upset_it() -> None:
-    pace = Pace(0.012, 0)
+    pace = Pace(0.012, 0, gives_way=False)
     pace.took(FIRST, 10.0)
     assert pace.lines >= FIRST // 2
 
 
 def test_a_batch_that_was_not_full_tells_nothing() -> None:
-    pace = Pace(0.012, 0)
+    pace = Pace(0.012, 0, gives_way=False)
     pace.took(FIRST - 1, 1e-6)
     pace.took(3, 5.0)
     assert pace.lines == FIRST
