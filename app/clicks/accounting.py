@@ -111,13 +111,15 @@ class Accounting:
 def _gain(roll_up: RollUp, values: FacetBound) -> Gain:
     if unknown := values.unknown(roll_up.facets):
         with database.reading() as connection:
-            values.learn(connection, unknown)
-    return Gain(roll_up.counts, list(_facet_rows(roll_up, values)))
+            values.look(connection, roll_up.facets, unknown)
+    gain = Gain(roll_up.counts, list(_facet_rows(roll_up, values)))
+    values.pass_on(roll_up.facets)
+    return gain
 
 
 def _facet_rows(roll_up: RollUp, values: FacetBound) -> Iterator[FacetRow]:
     for subject in sorted(roll_up.facets):
-        key, day = subject
-        for dimension, found in roll_up.facets[subject].dimensions().items():
-            for value, clicks in sorted(values.bounded(subject, dimension, found).items()):
-                yield key, stored_day(day), dimension, value, clicks
+        key, day = subject[0], stored_day(subject[1])
+        for dimension, found in values.bounded(subject, roll_up.facets[subject]).items():
+            for value, clicks in sorted(found.items()):
+                yield key, day, dimension, value, clicks

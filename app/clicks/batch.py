@@ -57,6 +57,11 @@ class Facets:
         for referrer, clicks in other.referrers.items():
             self.referrers[referrer] += clicks
 
+    @property
+    def most(self) -> int:
+        """No fewer than its values, of all dimensions together."""
+        return 3 * len(self.agents) + len(self.countries) + len(self.referrers)
+
     def dimensions(self) -> dict[str, Values]:
         """Clicks by dimension and value, the dimensions in the order of their names."""
         browsers: Values = defaultdict(int)

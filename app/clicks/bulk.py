@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -75,6 +76,13 @@ def add_all(connection: Connection, table: Table, rows: Rows) -> None:
         connection.execute(_postgresql_addition(table), {"rows": _json(rows)})
     else:
         connection.exec_driver_sql(_sqlite_addition(table), list(rows))
+
+
+def listed(connection: Connection, ids: Iterable[int]) -> ColumnElement[int]:
+    """A table's only column, of these: one parameter, where IN would have one for each, at a microsecond and more."""
+    if _is_postgresql(connection):
+        return func.unnest(literal(list(ids), postgresql.ARRAY(BigInteger))).column_valued("id")
+    return func.json_each(_json([*ids])).table_valued("value").c.value
 
 
 def move_all(connection: Connection, table: Table, old: int, new: int) -> None:
@@ -228,5 +236,5 @@ def _cell(row: ColumnElement[Any], place: int, column: Column[Any]) -> ColumnEle
     return text if isinstance(column.type, String) else cast(text, column.type)
 
 
-def _json(rows: Rows) -> str:
+def _json(rows: Sequence[Any]) -> str:
     return orjson.dumps(rows).decode()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, func, select
 
 from app.clicks import versions
+from app.clicks.bulk import listed
 from app.links.models import Link
 
 _REMEMBERED = 100_000  # links, some 100 bytes each
@@ -82,5 +83,7 @@ class Owners:
 
     def learn(self, connection: Connection, link_ids: Iterable[int]) -> None:
         """Look up the owners of `link_ids`."""
-        rows = connection.execute(select(Link.id, Link.owner_id).where(Link.id.in_(link_ids)))
+        rows = connection.execute(
+            select(Link.id, Link.owner_id).where(Link.id.in_(select(listed(connection, link_ids))))
+        )
         self._known.update((link_id, owner_id) for link_id, owner_id in rows)

@@ -9,6 +9,7 @@ import pytest
 
 from app import database
 from app.clicks import facetbound
+from app.clicks.batch import Facets
 from app.clicks.countries import countries
 from app.clicks.facetbound import OTHER, FacetBound
 from app.clicks.ingest import Ingester
@@ -67,10 +68,30 @@ def test_the_bound_is_one_days(ingester: Ingester, finished: Finished) -> None:
     assert facets() == {(1, "a"): 1, (1, "b"): 1, (1, "c"): 1, (1, "d"): 1}
 
 
-def test_a_bound_that_forgets_reads_again() -> None:
-    bound, subject = FacetBound(ClickFacet, remembered=2), (1, 20_574)
+def test_values_count_that_are_stored_while_the_next_are_worked_out(
+    ingester: Ingester, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL. The first batch may not come to the bound, so that what there is is read for the second."""
+    monkeypatch.setattr(facetbound, "MAX_VALUES", 8)
+    finished(referred(*"abcd"))
+    finished(referred(*"efghijk"))
+    drain(ingester)
+    assert facets() == {**{(1, host): 1 for host in "abcdefgh"}, (1, OTHER): 3}
+
+
+def test_a_bound_that_forgets_looks_again() -> None:
+    bound, facets = FacetBound(ClickFacet, remembered=0), {(1, 20_574): Facets(countries={"DE": 1})}
     for _ in range(2):
         with database.writing() as connection:
-            assert bound.unknown([subject]) == [subject]
-            bound.learn(connection, [subject])
-        assert bound.bounded(subject, "browser", {"a": 1, "b": 2, "c": 3}) == {"a": 1, "b": 2, "c": 3}
+            assert bound.unknown(facets) == [*facets]
+            bound.look(connection, facets, facets)
+
+
+def test_values_that_come_again_do_not_come_to_the_bound(
+    ingester: Ingester, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facetbound, "MAX_VALUES", 12)
+    for hosts in ("abc", "abc", "abc", "abcdefgh"):
+        finished(referred(*hosts))
+        drain(ingester)
+    assert OTHER not in {host for _, host in facets()}
