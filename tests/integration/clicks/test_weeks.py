@@ -148,6 +148,27 @@ def test_a_week_is_summed_once_a_day_has_passed_since_it_ended_and_not_twice(
     assert table(ClickFacetWeek) == before
 
 
+def test_a_worker_whose_clock_is_behind_takes_no_week_back_that_another_summed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other comes between its first look and its turn to write."""
+    store_days(random.Random(11))
+    writing = database.writing
+
+    def late() -> Any:
+        monkeypatch.setattr(database, "writing", writing)
+        with time_machine.travel(NOW, tick=False):
+            while not sum_weeks():
+                pass
+        return writing()
+
+    monkeypatch.setattr(database, "writing", late)
+    with time_machine.travel(NOW - 7 * DAY, tick=False):
+        sum_weeks()
+    assert {row[1:] for row in table(SummedWeeks).values()} == {(MONDAY,) * 3}
+    assert _wrong_weeks() == []
+
+
 def test_a_step_that_is_cut_off_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store_days(random.Random(5))
     sum_weeks()
@@ -261,8 +282,8 @@ def _wrong_weeks() -> list[Any]:
     return [one for one in verify((NOW + DAY).date()).differences if one.when.startswith("the week")]
 
 
-@pytest.mark.parametrize("steps", [0, 2, 3, 4, 5])
-def test_links_handed_over_amid_a_pass_take_their_weeks_along(
+@pytest.mark.parametrize("steps", [0, 2, 3, 4, 5, 40])
+def test_links_handed_over_before_amid_and_after_a_pass_take_their_weeks_along(
     monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     monkeypatch.setattr(summing, "_ROWS", 150)
@@ -323,6 +344,7 @@ def test_steps_seek_by_key_and_read_no_history() -> None:
             assert "_facets" in plan or "SEARCH" in plan, plan
             assert "SCAN click_facets" not in plan and "SCAN account_facets" not in plan, plan
             assert "Seq Scan on click_facets" not in plan and "Seq Scan on account_facets" not in plan, plan
+            assert "Index Cond: ((day" not in plan, plan  # all of the index
 
 
 def _plan(connection: Any, statement: str, values: Any) -> str:
