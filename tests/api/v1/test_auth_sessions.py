@@ -33,8 +33,8 @@ def test_logout_with_the_refresh_token_ends_the_session(alice: Caller) -> None:
     assert alice.get("/users/me").status_code == 401
 
 
-def test_one_session_too_many_ends_the_one_not_used_for_longest(
-    alice: Caller, monkeypatch: pytest.MonkeyPatch
+def test_one_session_too_many_ends_the_users_own_that_was_not_used_for_longest(
+    bob: Caller, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "MOST", 2)
     second = sign_in_again(alice)
@@ -43,7 +43,8 @@ def test_one_session_too_many_ends_the_one_not_used_for_longest(
         == 200
     )
     third = sign_in_again(alice)
-    assert [caller.get("/users/me").status_code for caller in (alice, second, third)] == [200, 401, 200]
+    callers = (alice, second, third, bob)
+    assert [caller.get("/users/me").status_code for caller in callers] == [200, 401, 200, 200]
 
 
 def test_second_logout_is_401(alice: Caller) -> None:

@@ -5,6 +5,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import database
+from app.accounts import devices
 from app.audit.models import AuditEvent
 from tests.conftest import PASSWORD, Caller
 from tests.mailbox import asked, mails, sent_token, subjects
@@ -137,6 +138,18 @@ def test_sign_in_from_a_new_device_is_told_once(app: Flask, alice: Caller) -> No
     [mail] = mails(app)
     assert mail.to == alice.email
     assert "Firefox on Linux" in mail.text and "127.0.0.0/24" in mail.text and "evil" not in mail.text
+
+
+@pytest.mark.asvs("6.3.5")
+def test_sign_in_to_an_account_that_has_forgotten_its_devices_is_told(
+    app: Flask, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only device that is known then, as at the first sign-in of a new account."""
+    let_pass(monkeypatch, days=91)
+    with app.app_context():
+        devices.forget_old()
+    alice.post("/auth/login", json={"email": alice.email, "password": PASSWORD})
+    assert subjects(app) == ["A sign-in from a new device"]
 
 
 @pytest.mark.asvs("6.3.7")
