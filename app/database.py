@@ -220,7 +220,9 @@ def _engine_options(url: URL, threads: int) -> dict[str, Any]:
     if url.drivername == "sqlite":
         _make_private(Path(url.database or ""))
         return {**options, "connect_args": {"factory": QueuedConnection, "timeout": _BUSY_TIMEOUT}}
-    return {**options, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+    # Whatever the server is set to: who has waited for a lock reads on as of then, not as of his first statement.
+    level = {"isolation_level": "READ COMMITTED"}
+    return {**options, **level, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
 def _make_private(file: Path) -> None:

@@ -416,6 +416,18 @@ class TestPostgreSQL:
         with make_app().app_context(), database.reading() as connection:
             assert connection.scalar(text("SHOW lock_timeout")) == "5s"
 
+    def test_each_statement_sees_what_was_committed_before_it_whatever_the_server_is_set_to(
+        self, make_app: AppFactory, postgres_url: str
+    ) -> None:
+        """`owners.hold` and more ask again once they have waited for their turn."""
+        options = {"options": "-c default_transaction_isolation=serializable"}
+        stricter = make_url(postgres_url).update_query_dict(options).render_as_string(hide_password=False)
+        with make_app(DATABASE_URL=stricter).app_context():
+            for begun in (database.reading, database.writing):
+                with begun() as connection:
+                    assert connection.scalar(text("SHOW default_transaction_isolation")) == "serializable"
+                    assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
+
     def test_connection_that_the_server_closed_is_replaced(self, app: Flask, alice: Caller) -> None:
         with app.app_context(), database.writing() as connection:
             connection.execute(
