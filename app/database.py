@@ -53,6 +53,9 @@ Insert = postgresql.Insert | sqlite.Insert
 _READ_ONLY = "read_only"
 _BUSY_TIMEOUT = 5.0  # seconds a writer waits for a lock before it gives up and the caller gets a 503
 _QUEUE_POLL = 0.001  # seconds
+LOG_LIMIT = 16_384
+"""Pages of 4 KiB: how large SQLite's write-ahead log gets before a commit writes it back, should the worker not have
+done it before (`app.clicks.checkpoints`)."""
 _LOOK_EVERY = 5_000  # steps of SQLite's virtual machine: some 0.3 ms
 
 
@@ -250,6 +253,7 @@ def _prepare_sqlite(connection: QueuedConnection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_LIMIT}")
 
 
 def _lower(value: Any) -> Any:

@@ -178,7 +178,6 @@ class Ingester:
             began = time.monotonic()
             with database.giving_way(connection) if self._pace.gives_way else nullcontext():
                 move_position(connection, name, piece.start, piece.end, clock.now() if piece.last else None)
-                self._checkpoints.put_off(connection)
                 keep_pages(connection)
                 store(connection, entry, lambda: self._look_ahead(work, upcoming))
             if entry.batch.bad:  # last, so that a batch the database refuses is not put there again and again

@@ -34,7 +34,7 @@ def sum_weeks() -> bool:
     end = monday((clock.now() - _MARGIN).date())
     for facets in (LINK_FACETS, ACCOUNT_FACETS):
         for _ in range(_TRANSACTIONS):
-            if not _step(facets, end, checkpoints):
+            if not _step(facets, end):
                 break
             checkpoints.catch_up()
             time.sleep(_TURN)
@@ -51,13 +51,12 @@ def sum_anew(connection: Connection, facets: Facets, subject_id: int) -> None:
     _add(connection, facets, [subject_id], date.min, known.until(subject_id))
 
 
-def _step(facets: Facets, end: date, checkpoints: Checkpoints) -> bool:
+def _step(facets: Facets, end: date) -> bool:
     """Sum some of the weeks before `end`; return whether there was something to do."""
     with database.reading() as connection:  # mostly there is not
         if weeks.summed(connection, facets).ahead >= end:
             return False
     with database.writing() as connection:
-        checkpoints.put_off(connection)
         owners.alone(connection)
         known = weeks.summed(connection, facets)
         if known.ahead >= end:  # somebody else's worker was faster
