@@ -26,6 +26,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    Table,
     event,
     make_url,
 )
@@ -199,6 +200,12 @@ def last_wait() -> float:
         with suppress(FileNotFoundError):  # as long as nobody has written
             return os.stat(_queue_of(engine)).st_mtime
     return 0.0
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model: for statements past the ORM."""
+    table: Table = model.__table__  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+    return table
 
 
 def insert_into(table: Any, connection: Connection) -> Insert:

@@ -44,7 +44,7 @@ def conditional(view: View) -> View:
         response = _validated(view(*args, **kwargs))
         return _evaluated(response) if request.method in SAFE_METHODS else response
 
-    wrapper._conditional = True  # type: ignore[attr-defined]  # a mark for the specification
+    wrapper._conditional = True  # type: ignore[attr-defined]  # a mark; Callable has no attributes
     return wrapper
 
 

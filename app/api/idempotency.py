@@ -51,7 +51,7 @@ def idempotent(view: View) -> View:
             return view(*args, **kwargs)
         return _replay(call) or _first(call, lambda: view(*args, **kwargs))
 
-    wrapper._idempotent = True  # type: ignore[attr-defined]  # a mark for the specification
+    wrapper._idempotent = True  # type: ignore[attr-defined]  # a mark; Callable has no attributes
     return wrapper
 
 

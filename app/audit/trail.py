@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, insert
 from sqlalchemy.orm import Session
 
 from app import clock, database
@@ -16,7 +16,7 @@ Event = dict[str, Any]
 """The columns of one."""
 
 # Past the ORM, which on SQLite sends a statement for each.
-_TABLE: Table = AuditEvent.__table__  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+_TABLE = database.table_of(AuditEvent)
 
 
 def record(

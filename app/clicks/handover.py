@@ -5,7 +5,7 @@ the sums of their links before and after (`flask clicks verify`). Its weeks are 
 `app.clicks.summing` may have come to one only.
 """
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from app.accounts import administration
 from app.accounts.administration import LastAdmin
@@ -17,12 +17,13 @@ from app.clicks import owners, summing
 from app.clicks.bulk import move_all
 from app.clicks.models import AccountCount, AccountFacet
 from app.clicks.subjects import ACCOUNT_FACETS
+from app.database import table_of
 from app.errors import FieldError, ValidationFailed
 from app.extensions import db
 from app.links import closing
 from app.preconditions import NONE, Precondition
 
-_TABLES: tuple[Table, ...] = (AccountCount.__table__, AccountFacet.__table__)  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+_TABLES = (table_of(AccountCount), table_of(AccountFacet))
 
 
 def close_account(

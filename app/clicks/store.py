@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from app.clicks import owners, weeks
 from app.clicks.accounting import Entry
@@ -21,7 +21,7 @@ from app.clicks.models import (
     SpoolPosition,
 )
 from app.clicks.versions import add_steps
-from app.database import Base, insert_into
+from app.database import Base, insert_into, table_of
 
 # Built once: for a batch of a hundred lines that is as dear as ten of them.
 _MOVE = (
@@ -86,8 +86,11 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     link_weeks, account_weeks = weeks.late(connection, entry)
     use_utc(connection)
     if entry.batch.clicks:
-        insert_all(connection, _table(Click), entry.batch.clicks)
-    with unanswered(connection) as sent, insert_new(connection, _table(DailyVisitor), entry.visitors) as new:
+        insert_all(connection, table_of(Click), entry.batch.clicks)
+    with (
+        unanswered(connection) as sent,
+        insert_new(connection, table_of(DailyVisitor), entry.visitors) as new,
+    ):
         _add_all(connection, ClickFacet, entry.links.facets)
         _add_all(connection, ClickFacetWeek, link_weeks)
         sent(meanwhile)
@@ -102,9 +105,4 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
 
 def _add_all(connection: Connection, model: type[Base], rows: Rows) -> None:
     if rows:
-        add_all(connection, _table(model), rows)
-
-
-def _table(model: type[Base]) -> Table:
-    table: Table = model.__table__  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
-    return table
+        add_all(connection, table_of(model), rows)

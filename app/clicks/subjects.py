@@ -5,7 +5,7 @@ They are read as tables, not as models: statements are built once for each table
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, Table
 
 from app.clicks.models import (
     AccountCount,
@@ -15,13 +15,14 @@ from app.clicks.models import (
     ClickFacet,
     ClickFacetWeek,
 )
+from app.database import table_of
 
 
 @dataclass(frozen=True)
 class RollUp:
     """A table, and the name of the column that says whose its rows are."""
 
-    table: FromClause
+    table: Table
     key: str
 
     @property
@@ -48,12 +49,12 @@ class Subject:
     owner_id: int
 
 
-LINK_FACETS = Facets(RollUp(ClickFacet.__table__, "link_id"), RollUp(ClickFacetWeek.__table__, "link_id"))
+LINK_FACETS = Facets(RollUp(table_of(ClickFacet), "link_id"), RollUp(table_of(ClickFacetWeek), "link_id"))
 ACCOUNT_FACETS = Facets(
-    RollUp(AccountFacet.__table__, "owner_id"), RollUp(AccountFacetWeek.__table__, "owner_id")
+    RollUp(table_of(AccountFacet), "owner_id"), RollUp(table_of(AccountFacetWeek), "owner_id")
 )
-_LINK = RollUp(ClickCount.__table__, "link_id"), LINK_FACETS
-_ACCOUNT = RollUp(AccountCount.__table__, "owner_id"), ACCOUNT_FACETS
+_LINK = RollUp(table_of(ClickCount), "link_id"), LINK_FACETS
+_ACCOUNT = RollUp(table_of(AccountCount), "owner_id"), ACCOUNT_FACETS
 
 
 def of_link(link_id: int, owner_id: int) -> Subject:

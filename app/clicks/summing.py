@@ -15,7 +15,6 @@ from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, 
 
 from app import clock, database
 from app.clicks import owners, weeks
-from app.clicks.checkpoints import Checkpoints
 from app.clicks.models import SummedWeeks
 from app.clicks.subjects import ACCOUNT_FACETS, LINK_FACETS, Facets
 from app.clicks.weeks import WEEK, Summed, monday
@@ -30,13 +29,11 @@ _MARGIN = timedelta(days=1)  # until a week is summed after it is over: few line
 
 def sum_weeks() -> bool:
     """Sum some of the weeks that are over; return whether none is left. A chore that comes back soon for the rest."""
-    checkpoints = Checkpoints()
     end = monday((clock.now() - _MARGIN).date())
     for facets in (LINK_FACETS, ACCOUNT_FACETS):
         for _ in range(_TRANSACTIONS):
             if not _step(facets, end):
                 break
-            checkpoints.catch_up()
             time.sleep(_TURN)
         else:
             return False
@@ -46,7 +43,7 @@ def sum_weeks() -> bool:
 def sum_anew(connection: Connection, facets: Facets, subject_id: int) -> None:
     """Make the weeks of a subject from its days, as far as they are summed. Needs `owners.alone`."""
     table = facets.weeks.table
-    connection.execute(delete(table).where(facets.weeks.whose == subject_id))  # type: ignore[arg-type]  # a Table
+    connection.execute(delete(table).where(facets.weeks.whose == subject_id))
     known = weeks.summed(connection, facets)
     _add(connection, facets, [subject_id], date.min, known.until(subject_id))
 

@@ -15,18 +15,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from app.audit import trail
 from app.caching import cache
 from app.clicks.bulk import add_all
 from app.clicks.models import StatsVersion
+from app.database import table_of
 from app.extensions import db
 
 EVERYBODY = 0
 _STEP = 2**20  # at most: a hundred batches a second fill the column in thousands of years
 
-_TABLE: Table = StatsVersion.__table__  # type: ignore[assignment]  # declared as FromClause, which a mapped class narrows
+_TABLE = table_of(StatsVersion)
 _VERSIONS = (
     select(_TABLE.c.owner_id, _TABLE.c.version)
     .where(_TABLE.c.owner_id.in_(bindparam("owners", expanding=True)))

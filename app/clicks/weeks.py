@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Date,
     Select,
-    Table,
     case,
     cast,
     func,
@@ -92,8 +91,7 @@ def until(whose: ColumnElement[int]) -> ColumnElement[date]:
 
 def name(facets: Facets) -> str:
     """What `summed_weeks` calls them."""
-    table: Table = facets.days.table  # type: ignore[assignment]  # a mapped class's, declared as FromClause
-    return table.name
+    return facets.days.table.name
 
 
 def sums(facets: Facets, engine: str) -> Select[Any]:

@@ -59,7 +59,7 @@ def amid(app: Flask, found: list[int], monkeypatch: pytest.MonkeyPatch) -> Amid:
                 writers.append(threading.Thread(target=write))
                 writers[-1].start()
                 eventually(database.last_wait)
-            store(*arguments)  # type: ignore[arg-type]
+            store(*arguments)  # type: ignore[arg-type]  # as they came
 
         monkeypatch.setattr(ingest, "store", stored)
         return writers
