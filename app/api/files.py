@@ -52,9 +52,8 @@ def _attachment(name: str, kind: str, lines: Iterable[str]) -> Response:
     headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
     with ExitStack() as stack:
         file = stack.enter_context(SpooledTemporaryFile(_IN_MEMORY))
-        for (
-            line
-        ) in lines:  # not writelines, which keeps all in memory until the last one (Python before 3.13)
+        # Not writelines, which keeps all in memory until the last one (Python before 3.13).
+        for line in lines:
             file.write(line.encode())
         length = file.tell()
         file.seek(0)

@@ -1,5 +1,7 @@
 """Two web processes: what one of them changed, the other one knows at its next request."""
 
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -8,7 +10,7 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.e2e.processes import PATIENCE, eventually
+from tests.e2e.processes import PATIENCE, ROOT, eventually
 from tests.servers import free_port
 from tests.service import Service
 
@@ -90,6 +92,34 @@ def test_a_changed_password_ends_the_other_session_in_every_process_at_once(serv
     for connection in connections:
         assert service.call("GET", "/api/v1/users/me", token=other, connection=connection).status == 401
         assert service.call("GET", "/api/v1/users/me", token=token, connection=connection).status == 200
+
+
+def test_a_change_of_a_link_is_obeyed_by_the_next_redirect_of_every_process(service, connections):
+    token, manager = service.sign_up(), service.sign_up("manager@example.org")
+    command = [sys.executable, "-m", "flask", "users", "set-role", "manager@example.org", "manager"]
+    subprocess.run(command, cwd=ROOT, env=service.variables, check=True, capture_output=True)
+    code = service.link(token)
+    path = f"/api/v1/links/{code}"
+
+    def told() -> list[tuple[int, str | None]]:
+        answers = [service.visit(code, connection=connection) for connection in connections]
+        return [(answer.status, answer.headers.get("location")) for answer in answers]
+
+    new = "https://example.org/new"
+    for who, method, where, body, expected in (
+        (token, "PATCH", path, {"url": new}, (302, new)),
+        (token, "PATCH", path, {"enabled": False}, (410, None)),
+        (token, "PATCH", path, {"enabled": True}, (302, new)),
+        (manager, "PUT", f"{path}/block", {"reason": "Phishing."}, (451, None)),
+        (manager, "DELETE", f"{path}/block", None, (302, new)),
+        (token, "DELETE", path, None, (410, None)),
+        (token, "POST", f"{path}/restore", None, (302, new)),
+    ):
+        before = told()  # and now both remember it
+        assert before == told()
+        answer = service.call(method, where, token=who, body=body, connection=connections[0])
+        assert answer.status < 300, answer.body
+        assert told() == [expected] * 2
 
 
 def test_processes_share_the_limits(service, connections):
