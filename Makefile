@@ -57,9 +57,7 @@ ledger: $(VENV)/development ## 20,000 visits under 20 kill -9: each click counte
 bench: $(VENV)/development ## Redirects of every entrance and what stands beside them, an hour or so (see bench/README.md)
 	@missing=; for tool in $(BENCH_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make bench needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
-	@$(BIN)/python -m bench.redirects $(ARGS)
-	@for part in lookups freshness ingest "ingest --database postgresql" stats pages batch writers held api; do \
-		echo "--- bench.$$part"; $(BIN)/python -m bench.$$part || exit 1; done
+	@$(BIN)/python -m bench $(ARGS)
 
 smoke: ## The main job against a running Slugline: BASE=https://go.example.org
 	@$(PYTHON) deploy/smoke.py $(BASE)

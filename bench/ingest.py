@@ -33,11 +33,14 @@ from app.clicks.line import ClickLine, encode
 from app.clicks.models import ClickCount, ClickFacet, DailyVisitor
 from app.extensions import db
 from app.links.models import Link
+from bench import table
 from bench.measuring import percentile
+from bench.table import Line
 from config import load
 from tests.conftest import environment
 from tests.service import new_database
 
+BAR = 50_000  # lines a second, on two cores of 2026
 FILES = 4
 OWNERS = 5
 SPAN = 3600 * 1000  # ms: the lines are an hour's, in the order of time
@@ -201,13 +204,24 @@ def measure(engine: str, lines: int, links: int, even: bool) -> str:
                 for model in (ClickFacet, DailyVisitor)
             )
         assert uniques == visitors
+    spread = "all alike" if even else "some far busier"
+    p50, p99, most = (percentile(watch.held, share) for share in (0.5, 0.99, 1.0))
+    table.tell(
+        Line(
+            f"ingest, {engine}, {links:,} links, {spread}: lines a second, and how long a batch holds",
+            table.ratios([lines / seconds], BAR),
+            f"{BAR:,} a second",
+            rate=f"{lines / seconds:,.0f}",
+            p50=table.milliseconds(p50),
+            p99=table.milliseconds(p99),
+            cpu=table.microseconds(watch.cpu / lines),
+        )
+    )
     parts = ", ".join(f"{name} {1e6 * spent / lines:.1f}" for name, spent in watch.seconds.items())
     rest = 1e6 * (seconds - sum(watch.seconds.values())) / lines
-    spread = "all alike" if even else "some far busier"
-    p50, p99, most = (1000 * percentile(watch.held, share) for share in (0.5, 0.99, 1.0))
     return (
         f"{engine}, {links:,} links, {spread}: {lines / seconds:,.0f} lines/s\n"
-        f"  held for {p50:.1f} ms, p99 {p99:.1f}, at most {most:.1f}, {len(watch.held):,} batches\n"
+        f"  held for {1e3 * p50:.1f} ms, p99 {1e3 * p99:.1f}, at most {1e3 * most:.1f}, {len(watch.held):,} batches\n"
         f"  us a line: {parts}, rest {rest:.1f}; {1e6 * watch.cpu / lines:.1f} of it CPU of this process\n"
         f"  {humans:,} humans, {uniques:,} uniques, {facets:,} facets of links\n"
     )

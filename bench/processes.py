@@ -43,8 +43,6 @@ class Memory(NamedTuple):
 
     rss: int
     """All that it has in memory, mapped files too."""
-    pss: int
-    """Its share of that, where processes share."""
     anonymous: int
     """What is no file's: the heap, above all."""
 
@@ -57,4 +55,4 @@ def memory(pids: Iterable[int]) -> Memory:
 def _rollup(pid: int) -> Memory:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     sizes = {name: 1024 * int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-    return Memory(sizes["Rss"], sizes["Pss"], sizes["Anonymous"])
+    return Memory(sizes["Rss"], sizes["Anonymous"])

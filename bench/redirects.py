@@ -21,9 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import table
 from bench.load import Cores, load, reads
 from bench.processes import cpu_seconds, family, memory, on_cores
 from bench.seeding import seed, write_codes
+from bench.table import Line
 from tests.conftest import environment, new_postgres_database
 from tests.e2e.processes import ROOT, eventually
 from tests.servers import free_port, postgresql, wait_for_port
@@ -57,7 +59,6 @@ class Row:
     """With the worker process on the server's core, which stores what is recorded meanwhile."""
     processes: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
-    by_default: bool = True
 
 
 MANY = {"links": 1_000_000, "asked": 1_000_000, "warm": False}
@@ -88,11 +89,16 @@ ROWS = {
     "hot-ingest": Row("hot worker, ingester at work", ingest=True),
     "pg-ingest": Row("hot worker, PostgreSQL, ingester at work", database="postgresql", ingest=True),
     "hot-two": Row("two hot workers, a core each", processes=2),
-    "slope-5": Row("hot worker, 100,000 links, each in turn", links=100_000, asked=100_000, by_default=False),
+    "slope-5": Row(
+        "hot worker, 100,000 links, each asked for the first time", links=100_000, asked=100_000, warm=False
+    ),
     "slope-7": Row(
-        "hot worker, 10,000,000 links, 1,000,000 in turn", links=10_000_000, asked=1_000_000, by_default=False
+        "hot worker, 1,000,000 of 10,000,000 links, each asked for the first time",
+        **{**MANY, "links": 10_000_000},
     ),
 }
+SLOPE = ("hot", "slope-5", "hot-many", "slope-7")
+"""From 1,000 links to 10 million."""
 UNKNOWN = {
     "unknown": Row("unknown codes", settings={"RATELIMIT_ENABLED": "false"}),
     "pg-unknown": Row(
@@ -110,7 +116,6 @@ class Figures(NamedTuple):
     cpu: float
     """Of all the server's processes, but for database and worker; for each request."""
     rss: int
-    pss: int
     anonymous: int
 
 
@@ -149,7 +154,7 @@ class Bench:
             sizes = memory(running.pids)
         return Figures(found["requests"] / found["seconds"], found["p50"], found["p99"], cpu, *sizes)
 
-    def scan(self, row: Row, requests: int, seconds: int) -> str:
+    def scan(self, row: Row, requests: int, seconds: int) -> Line:
         """Ask for so many codes that no link has; tell what it cost."""
         cores = Cores.divided(1)
         with ExitStack() as stack:
@@ -165,8 +170,14 @@ class Bench:
             rate = sent / (time.monotonic() - began)
             after, larger = reads(running.port), memory(running.pids)
         growth = (larger.anonymous - size.anonymous) / MIB
-        cost = f"{after - before:,} look-ups in the database, {growth:+.1f} MiB anonymous"
-        return f"{row.title}: {sent:,} requests, {rate:,.0f} a second, {cost}"
+        return Line(
+            f"{row.title}, {sent:,} requests: look-ups in the database, growth",
+            table.ratios([after - before], sent),
+            "requests",
+            rate=f"{rate:,.0f}",
+            rss=table.mebibytes(larger.rss),
+            anonymous=f"{growth:+.1f}",
+        )
 
     @contextmanager
     def serve(self, row: Row, folder: Path) -> Iterator[Running]:
@@ -254,22 +265,35 @@ def bare(folder: Path) -> Iterator[Running]:
         process.wait(30)
 
 
-def table(found: Mapping[str, list[Figures]]) -> Iterator[str]:
-    """Ratios first."""
-    yield "| redirect | of bare | req/s | p50 ms | p99 ms | CPU µs | RSS MiB | PSS MiB | anonymous MiB |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+def lines(found: Mapping[str, list[Figures]]) -> Iterator[Line]:
+    """A line for each row, and the slope where all its rows were measured."""
     middle = {
         name: Figures(*map(statistics.median, zip(*rounds, strict=True))) for name, rounds in found.items()
     }
     for name, figures in middle.items():
-        row = ROWS[name]
-        ratio = f"{figures.rate / middle[row.base].rate:.2f}" + (
-            " (behind Nginx)" if row.behind_nginx else ""
+        base = ROWS[name].base
+        yield Line(
+            ROWS[name].title,
+            table.ratios([figures.rate], middle[base].rate),
+            "bare behind Nginx" if ROWS[name].behind_nginx else "bare",
+            *_cells([figures]),
         )
-        cells = [row.title, ratio, f"{figures.rate:,.0f}"]
-        cells += [f"{1e3 * figures.p50:.2f}", f"{1e3 * figures.p99:.2f}", f"{1e6 * figures.cpu:.1f}"]
-        cells += [f"{size / MIB:.0f}" for size in (figures.rss, figures.pss, figures.anonymous)]
-        yield f"| {' | '.join(cells)} |"
+    if set(SLOPE) <= set(middle):
+        slope = [middle[name] for name in SLOPE]
+        sizes = " · ".join(f"1e{len(str(ROWS[name].links)) - 1}" for name in SLOPE)
+        cpu = table.ratios([figures.cpu for figures in slope], slope[0].cpu)
+        yield Line(f"slope: hot worker, {sizes} links", cpu, "CPU at 1e3", *_cells(slope))
+
+
+def _cells(found: list[Figures]) -> tuple[str, ...]:
+    return (
+        " · ".join(f"{figures.rate:,.0f}" for figures in found),
+        table.milliseconds(*(figures.p50 for figures in found)),
+        table.milliseconds(*(figures.p99 for figures in found)),
+        table.microseconds(*(figures.cpu for figures in found)),
+        table.mebibytes(*(figures.rss for figures in found)),
+        table.mebibytes(*(figures.anonymous for figures in found)),
+    )
 
 
 def heading(rounds: int, seconds: int) -> str:
@@ -283,10 +307,9 @@ def heading(rounds: int, seconds: int) -> str:
 
 def main() -> int:
     names = [*ROWS, *UNKNOWN]
-    default = [name for name, row in ROWS.items() if row.by_default] + list(UNKNOWN)
     parser = argparse.ArgumentParser(prog="python -m bench.redirects", description=__doc__)
     parser.add_argument(
-        "--rows", nargs="+", choices=names, default=default, metavar="ROW", help=", ".join(names)
+        "--rows", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names)
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each row in each round")
@@ -305,9 +328,13 @@ def main() -> int:
                 sys.stderr.write(f"round {number + 1} of {options.rounds}: {name}\n")
                 found[name].append(bench.measure(ROWS[name], options.seconds))
         say(heading(options.rounds, options.seconds) + "\n\n")
-        say("\n".join(table(found)) + "\n\n" if rows else "")
+        measured = list(lines(found))
+        say("\n".join(table.markdown(measured)) + "\n\n" if rows else "")
         for name in (name for name in UNKNOWN if name in options.rows):
-            say(bench.scan(UNKNOWN[name], options.unknown, options.seconds) + "\n")
+            measured.append(bench.scan(UNKNOWN[name], options.unknown, options.seconds))
+            say(f"{table.row(measured[-1])}\n")
+        for line in measured:
+            table.tell(line)
     return 0
 
 

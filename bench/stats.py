@@ -1,4 +1,4 @@
-"""How long statistics take at 100,000, 1 million and 10 million clicks: ``python -m bench.stats``
+"""How long statistics take at 1,000, 100,000, 1 million and 10 million clicks: ``python -m bench.stats``
 
 Each reading by the noun's call alone, and as a whole request (credential, link, JSON, headers) through the test
 client, signed in; both without a cache, and the request once more with what was asked for remembered in this process.
@@ -8,12 +8,12 @@ client, signed in; both without a cache, and the request once more with what was
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -24,14 +24,16 @@ from app.clicks.stats import link_totals, stats
 from app.clicks.summing import sum_weeks
 from app.extensions import db
 from app.keyset import Edge
+from bench import table
 from bench.filling import END, START, fill
 from bench.measuring import percentile, timed
+from bench.table import Line
 from config import load
 from tests.conftest import Caller, environment, sign_up
 from tests.making import internal_id, make_link, stored_link
 from tests.service import new_database
 
-SIZES = (100_000, 1_000_000, 10_000_000)
+SIZES = (1_000, 100_000, 1_000_000, 10_000_000)
 TIMES = 100
 PAGE = 20
 REMEMBERED = 8 * 1024 * 1024  # bytes
@@ -85,8 +87,16 @@ def readings(link_id: int, owner_id: int, deep: Callable[[], tuple[Edge, str]]) 
     )
 
 
-def measure(engine: str, clicks: int) -> Iterator[str]:
-    """The table's rows for one engine and size."""
+class Found(NamedTuple):
+    """Seconds of the noun's call, of the whole request, and of the request when its answer was remembered."""
+
+    noun: list[float]
+    request: list[float]
+    remembered: list[float]
+
+
+def measure(engine: str, clicks: int) -> Iterator[tuple[str, Found]]:
+    """What each reading took, on one engine and at one size."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stats-")))
         url = stack.enter_context(new_database(engine, folder))
@@ -96,16 +106,14 @@ def measure(engine: str, clicks: int) -> Iterator[str]:
         link_id, owner_id = stored_link(app, "busy")["id"], internal_id(app, caller)
         with app.app_context():
             stack.callback(db.engine.dispose)
-            began = time.perf_counter()
             with database.writing() as connection:
                 fill(connection, owner_id, link_id, clicks)
             while not sum_weeks():  # as the worker does
                 pass
             if engine == "postgresql":
                 _vacuum()
-            yield f"{engine}, {clicks:,} clicks (filled in {time.perf_counter() - began:.0f} s)"
             for reading in readings(link_id, owner_id, lambda: _middle(caller, link_id)):
-                yield _row(reading, caller, app)
+                yield reading.name, _taken(reading, caller, app)
 
 
 def _stats(subject: subjects.Subject, begin: datetime, asked: dict[str, str]) -> Callable[[], object]:
@@ -149,7 +157,7 @@ def _vacuum() -> None:
         connection.exec_driver_sql("VACUUM ANALYZE")
 
 
-def _row(reading: Reading, caller: Caller, app: Flask) -> str:
+def _taken(reading: Reading, caller: Caller, app: Flask) -> Found:
     def noun() -> None:
         database.make_read_only(db.session())
         reading.noun()
@@ -159,27 +167,52 @@ def _row(reading: Reading, caller: Caller, app: Flask) -> str:
         answer = caller.get(reading.path)
         assert answer.status_code == 200, answer.text
 
-    row = f"  {reading.name:<40}"
+    taken = []
     for call, kept in ((noun, 0), (request, 0), (request, REMEMBERED)):
         app.config["CACHE_BYTES"] = kept
         caching.init_app(app)
         timed(call, 5)  # caches warm
-        seconds = timed(call, TIMES)
-        row += f"{percentile(seconds, 0.5) * 1000:>16.1f}{percentile(seconds, 0.99) * 1000:>8.1f}"
-    return row
+        taken.append(timed(call, TIMES))
+    return Found(*taken)
+
+
+def _row(name: str, found: Found) -> str:
+    return f"  {name:<40}" + "".join(
+        f"{percentile(seconds, 0.5) * 1000:>16.1f}{percentile(seconds, 0.99) * 1000:>8.1f}"
+        for seconds in found
+    )
+
+
+def slope(engine: str, name: str, by_size: Mapping[int, Found]) -> Line:
+    """What the noun's call took at each size."""
+    nouns = [found.noun for found in by_size.values()]
+    medians = [percentile(seconds, 0.5) for seconds in nouns]
+    sizes = [f"1e{len(str(clicks)) - 1}" for clicks in by_size]
+    return Line(
+        f"statistics, {engine}, {' · '.join(sizes)} clicks: {name}",
+        table.ratios(medians, medians[0]),
+        f"p50 at {sizes[0]}",
+        p50=table.milliseconds(*medians),
+        p99=table.milliseconds(*(percentile(seconds, 0.99) for seconds in nouns)),
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.stats", description=__doc__)
-    parser.add_argument("--clicks", type=int, help="one size instead of three")
+    parser.add_argument("--clicks", type=int, help="one size instead of four")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="one engine instead of both")
     options = parser.parse_args()
     sys.stdout.write(f"{HEADER}\n")
     for engine in [options.database] if options.database else ["sqlite", "postgresql"]:
+        taken: dict[str, dict[int, Found]] = {}
         for clicks in [options.clicks] if options.clicks else SIZES:
-            for line in measure(engine, clicks):
-                sys.stdout.write(f"{line}\n")
+            sys.stdout.write(f"{engine}, {clicks:,} clicks\n")
+            for name, found in measure(engine, clicks):
+                sys.stdout.write(f"{_row(name, found)}\n")
                 sys.stdout.flush()
+                taken.setdefault(name, {})[clicks] = found
+        for name, by_size in taken.items():
+            table.tell(slope(engine, name, by_size))
     return 0
 
 

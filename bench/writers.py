@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from app.clicks.line import ClickLine, encode
+from bench import table
 from bench.measuring import HEADER, row, timed
 from tests.conftest import PASSWORD, environment
 from tests.service import Service, new_database
@@ -116,8 +117,11 @@ def measure(database: str, rounds: int, lines: int, every: float, names: list[st
                 continue
             timed(call, 20)  # caches warm
             seconds, rate = beside_ingest(service, call, lines, every)
-            yield row(f"{name}, no worker", spaced(call, len(seconds), every))
+            alone = spaced(call, len(seconds), every)
+            yield row(f"{name}, no worker", alone)
             yield row(f"{name}, ingest of {rate:,.0f} lines/s", seconds)
+            what = f"{name}, {database}, {rounds:,} rounds, beside ingest of {rate:,.0f} lines/s"
+            table.tell(table.compared(what, seconds, alone, "p99 without ingest"))
 
 
 def main() -> int:
