@@ -21,6 +21,7 @@ PARTS = (
     "batch",
     "api",
 )
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -32,12 +33,24 @@ def main() -> int:
         for part in parser.parse_args().parts or PARTS:
             sys.stdout.write(f"--- bench.{part}\n")
             sys.stdout.flush()
-            command = [sys.executable, "-m", f"bench.{part}"]
-            done = subprocess.run(command, env={**os.environ, table.FILE: str(lines)}, check=False)
-            failed += [part] if done.returncode else []
+            status = run(part, lines)
+            failed += [part] if status else []
+            if status == INTERRUPTED:
+                break
         sys.stdout.write("\n" + "\n".join(table.markdown(table.told(lines))) + "\n")
     sys.stdout.write("".join(f"bench.{part} failed\n" for part in failed))
     return 1 if failed else 0
+
+
+def run(part: str, lines: Path) -> int:
+    """Measure; return the exit status. Ctrl-C reaches the part as well, which stops its servers before it ends."""
+    command = [sys.executable, "-m", f"bench.{part}"]
+    process = subprocess.Popen(command, env={**os.environ, table.FILE: str(lines)})
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
