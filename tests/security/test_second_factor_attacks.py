@@ -23,8 +23,8 @@ RACERS = 8
 
 @pytest.fixture
 def app(make_app: AppFactory) -> Flask:
-    """Where only guesses at an account are counted: each racer would have an address of his own."""
-    return make_app(GUESSES_LOGIN_IP="none")
+    """Where only guesses at an account are counted: each racer has an address of his own, and may wait for a turn."""
+    return make_app(GUESSES_LOGIN_IP="none", WEB_THREADS="32")
 
 
 def at_once(calls: Sequence[Callable[[], TestResponse]]) -> list[int]:

@@ -209,6 +209,7 @@ def test_right_password_gives_its_guess_back(make_link: LinkFactory, client: Fla
 
 
 def test_sixteen_guesses_at_once_are_compared_ten_times(make_link: LinkFactory, app: Flask) -> None:
+    app.config["WEB_THREADS"] = 32  # so that all of them may wait for their turn at hashing
     make_link("abc", PASSWORD)
 
     def guess(_: int) -> int:
