@@ -5,12 +5,16 @@ full strength.
 """
 
 import argparse
+import csv
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench import table
+from bench.table import Line
 from tests.e2e.processes import ROOT
 from tests.service import new_database, serving
 
@@ -38,7 +42,25 @@ def main() -> int:
             "--only-summary",
         ]
         command += ["-u", str(options.users), "-r", str(COME), "-t", f"{options.seconds}s"]
-        return subprocess.run([*command, "--host", service.base], cwd=ROOT, check=False).returncode
+        command += ["--csv", str(folder / "locust"), "--host", service.base]
+        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        for line in lines(folder / "locust_stats.csv"):
+            table.tell(line)
+    return status
+
+
+def lines(file: Path) -> Iterator[Line]:
+    """What Locust counted of each call."""
+    with file.open() as rows:
+        for found in csv.DictReader(rows):
+            yield Line(
+                " ".join(("everyday mix:", *found["Type"].split(), found["Name"])),
+                f"{int(found['Failure Count']) / int(found['Request Count']):.2f}",
+                "failures among all",
+                rate=f"{float(found['Requests/s']):,.1f}",
+                p50=found["50%"],
+                p99=found["99%"],
+            )
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench import table
 from bench.measuring import HEADER, row, timed
 from bench.processes import cpu_seconds, family
 from tests.service import Service, new_database, serving
@@ -83,6 +85,16 @@ def main() -> int:
         say(f"{options.database}, calls of {ITEMS:,} items\n{HEADER}\n")
         for name, seconds, cpu in measure(service, options.calls):
             say(f"{row(name, seconds)}   {sum(seconds):6.2f} s in all, {cpu:6.2f} s of CPU\n")
+            items = ITEMS * options.calls
+            line = table.compared(
+                f"batch, {options.database}, calls of {ITEMS:,}: {name}",
+                seconds,
+                [BAR / 10],
+                f"p99 of {BAR / 10} s",
+            )
+            table.tell(
+                replace(line, rate=f"{items / sum(seconds):,.0f}", cpu=table.microseconds(cpu / items))
+            )
             sys.stdout.flush()
         say(f"the bar: {BAR} s for ten calls of the first kind\n")
     return 0

@@ -11,14 +11,15 @@ import itertools
 import os
 import random
 import secrets
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from sqlalchemy import Connection, func, insert, select
@@ -183,16 +184,36 @@ def drain(spool: Path) -> tuple[float, Stopwatch]:
     return seconds, watch
 
 
-def measure(engine: str, lines: int, links: int, even: bool) -> str:
-    """One row of the table."""
+class Row(NamedTuple):
+    """How links share the clicks."""
+
+    engine: str
+    links: int
+    even: bool
+
+    def __str__(self) -> str:
+        return f"{self.engine}, {self.links:,} links, {'all alike' if self.even else 'some far busier'}"
+
+
+class Figures(NamedTuple):
+    """What one round of a row found: lines a second, seconds of a batch, and of CPU for each line."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+def measure(row: Row, lines: int) -> tuple[Figures, str]:
+    """One round of a row: its figures, and where the time went."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ingest-")))
-        url = stack.enter_context(new_database(engine, folder))
+        url = stack.enter_context(new_database(row.engine, folder))
         app = create_app(load(environment(url, folder)))
         stack.enter_context(app.app_context())
         stack.callback(db.engine.dispose)
-        make_links(links)
-        fill(app.config["SPOOL_DIR"], clicks(lines, links, even), lines // FILES)
+        make_links(row.links)
+        fill(app.config["SPOOL_DIR"], clicks(lines, row.links, row.even), lines // FILES)
         time.sleep(SETTLED)
         seconds, watch = drain(app.config["SPOOL_DIR"])
         with database.reading() as connection:
@@ -204,38 +225,50 @@ def measure(engine: str, lines: int, links: int, even: bool) -> str:
                 for model in (ClickFacet, DailyVisitor)
             )
         assert uniques == visitors
-    spread = "all alike" if even else "some far busier"
-    p50, p99, most = (percentile(watch.held, share) for share in (0.5, 0.99, 1.0))
-    table.tell(
-        Line(
-            f"ingest, {engine}, {links:,} links, {spread}: lines a second, and how long a batch holds",
-            table.ratios([lines / seconds], BAR),
-            f"{BAR:,} a second",
-            rate=f"{lines / seconds:,.0f}",
-            p50=table.milliseconds(p50),
-            p99=table.milliseconds(p99),
-            cpu=table.microseconds(watch.cpu / lines),
-        )
-    )
     parts = ", ".join(f"{name} {1e6 * spent / lines:.1f}" for name, spent in watch.seconds.items())
     rest = 1e6 * (seconds - sum(watch.seconds.values())) / lines
-    return (
-        f"{engine}, {links:,} links, {spread}: {lines / seconds:,.0f} lines/s\n"
+    p50, p99, most = (percentile(watch.held, share) for share in (0.5, 0.99, 1.0))
+    return Figures(lines / seconds, p50, p99, watch.cpu / lines), (
+        f"{row}: {lines / seconds:,.0f} lines/s\n"
         f"  held for {1e3 * p50:.1f} ms, p99 {1e3 * p99:.1f}, at most {1e3 * most:.1f}, {len(watch.held):,} batches\n"
         f"  us a line: {parts}, rest {rest:.1f}; {1e6 * watch.cpu / lines:.1f} of it CPU of this process\n"
         f"  {humans:,} humans, {uniques:,} uniques, {facets:,} facets of links\n"
     )
 
 
+def line(row: Row, rounds: Sequence[Figures]) -> Line:
+    """Medians of the rounds."""
+    middle = Figures(*map(statistics.median, zip(*rounds, strict=True)))
+    return Line(
+        f"ingest, {row}: lines a second, and how long a batch holds",
+        table.ratios([middle.rate], BAR),
+        f"{BAR:,} a second",
+        rate=f"{middle.rate:,.0f}",
+        p50=table.milliseconds(middle.p50),
+        p99=table.milliseconds(middle.p99),
+        cpu=table.microseconds(middle.cpu),
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
-    parser.add_argument("--lines", type=int, default=300_000)
+    parser.add_argument("--lines", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     options = parser.parse_args()
-    for engine in options.database or ["sqlite", "postgresql"]:
-        for links, even in ((200, False), (200, True), (100_000, True)):
-            sys.stdout.write(measure(engine, options.lines, links, even))
+    engines = options.database or ["sqlite", "postgresql"]
+    rows = [Row(engine, *how) for engine in engines for how in ((200, False), (200, True), (100_000, True))]
+    found: dict[Row, list[Figures]] = {row: [] for row in rows}
+    for _ in range(options.rounds):
+        for row in rows:
+            figures, told = measure(row, options.lines)
+            found[row].append(figures)
+            sys.stdout.write(told)
             sys.stdout.flush()
+    measured = [line(row, rounds) for row, rounds in found.items()]
+    sys.stdout.write("\n".join(table.markdown(measured)) + "\n")
+    for one in measured:
+        table.tell(one)
     return 0
 
 

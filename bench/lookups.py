@@ -20,8 +20,10 @@ from sqlalchemy import create_engine
 from app import clock
 from app.links.lookup import Lookup
 from app.links.on_sqlite import SQLiteLinks
+from bench import table
 from bench.measuring import percentile
 from bench.seeding import seed, write_codes
+from bench.table import Line
 from tests.service import new_database
 
 TIMES = 20_000
@@ -67,12 +69,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.lookups", description=__doc__)
     parser.add_argument("--links", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     options = parser.parse_args()
+    by_size: dict[str, dict[int, tuple[float, float]]] = {}
     for links in options.links:
         with tempfile.TemporaryDirectory(prefix="lookups-") as folder:
             found = measure(Path(folder), links)
         sys.stdout.write(f"{links:,} links{'':<30}{'p50 ns':>10}{'p99 ns':>10}\n")
         for name, (median, high) in found.items():
             sys.stdout.write(f"  {name:<40}{median:>10,.0f}{high:>10,.0f}\n")
+            by_size.setdefault(name, {})[links] = median, high
+    for name, sizes in by_size.items():
+        medians = [median for median, _ in sizes.values()]
+        table.tell(
+            Line(
+                f"look-up, SQLite, {table.powers(sizes)} links: {name}",
+                table.ratios(medians, medians[0]),
+                "the first size",
+                cpu=table.microseconds(*(1e-9 * median for median in medians), digits=2),
+            )
+        )
     return 0
 
 

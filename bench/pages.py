@@ -38,8 +38,10 @@ from app.keyset import Edge, Listing
 from app.links import listing
 from app.links.listing import Filters
 from app.links.models import Link
+from bench import table
 from bench.measuring import percentile, timed
 from bench.seeding import code_of
+from bench.table import Line
 from config import load
 from tests.conftest import Caller, environment, sign_up
 from tests.making import internal_id, set_role
@@ -75,7 +77,7 @@ class Bench:
     owner_id: int
     times: int
 
-    def row(self, sort: str) -> str:
+    def row(self, engine: str, sort: str) -> str:
         """Medians in milliseconds: of the noun's call on each page, and of whole requests."""
         found = self._listing(sort)
         inside = (DEEP - 1) * SIZE
@@ -105,6 +107,14 @@ class Bench:
             request,
             deep_request,
             deep_request / request,
+        )
+        table.tell(
+            Line(
+                f"page of links, {engine}, sort={sort}: pages 1 · 2 · 10,000 by cursor, then by OFFSET",
+                table.ratios([*nouns[:3], offset], nouns[0]),
+                "page 1",
+                p50=table.milliseconds(*(figure / 1000 for figure in (*nouns[:3], offset))),
+            )
         )
         counted = timed(lambda: keyset.total(db.session(), found), 1)[0] * 1000
         db.session.remove()
@@ -158,7 +168,7 @@ def measure(engine: str, links: int, times: int) -> Iterator[str]:
             _settle(engine)
             yield f"{engine}, {links:,} links (filled in {time.perf_counter() - began:.0f} s)"
             bench = Bench(app, caller, owner_id, times)
-            yield from (bench.row(sort) for sort in SORTS)
+            yield from (bench.row(engine, sort) for sort in SORTS)
 
 
 def fill(connection: Connection, owner_id: int, links: int) -> None:

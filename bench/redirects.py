@@ -35,6 +35,8 @@ from tests.system.proxy import make_certificate, nginx
 HOT, PLAIN = "app.redirects.worker.Worker", "app.web.server.Worker"
 WARM_UP = 1  # seconds
 MIB = 1024 * 1024
+READS = 1.05  # look-ups an unknown code may cost; some requests are under way whenever wrk stops
+GROWTH = 20  # MiB by which a million unknown codes may make a process larger
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ ROWS = {
     ),
     "hot-ingest": Row("hot worker, ingester at work", ingest=True),
     "pg-ingest": Row("hot worker, PostgreSQL, ingester at work", database="postgresql", ingest=True),
-    "hot-two": Row("two hot workers, a core each", processes=2),
+    "hot-two": Row("two hot workers, a core each", base="hot", processes=2),
     "slope-5": Row(
         "hot worker, 100,000 links, each asked for the first time", links=100_000, asked=100_000, warm=False
     ),
@@ -99,6 +101,7 @@ ROWS = {
 }
 SLOPE = ("hot", "slope-5", "hot-many", "slope-7")
 """From 1,000 links to 10 million."""
+OF = {"bare": "bare", "bare-nginx": "bare behind Nginx", "hot": "one hot worker"}
 UNKNOWN = {
     "unknown": Row("unknown codes", settings={"RATELIMIT_ENABLED": "false"}),
     "pg-unknown": Row(
@@ -117,6 +120,9 @@ class Figures(NamedTuple):
     """Of all the server's processes, but for database and worker; for each request."""
     rss: int
     anonymous: int
+    worker_rss: int
+    """Of the worker process; 0 where none runs."""
+    worker_anonymous: int
 
 
 class Running(NamedTuple):
@@ -124,6 +130,8 @@ class Running(NamedTuple):
     pids: list[int]
     socket: str | None = None
     """As Nginx names it, where it listens there instead."""
+    worker: int | None = None
+    """The id of the worker process."""
 
 
 class Bench:
@@ -151,7 +159,7 @@ class Bench:
             found = load(cores, running.port, codes, seconds)
             assert not found["refused"], found
             cpu = (cpu_seconds(running.pids) - before) / found["requests"]
-            sizes = memory(running.pids)
+            sizes = (*memory(running.pids), *(memory([running.worker]) if running.worker else (0, 0)))
         return Figures(found["requests"] / found["seconds"], found["p50"], found["p99"], cpu, *sizes)
 
     def scan(self, row: Row, requests: int, seconds: int) -> Line:
@@ -170,6 +178,8 @@ class Bench:
             rate = sent / (time.monotonic() - began)
             after, larger = reads(running.port), memory(running.pids)
         growth = (larger.anonymous - size.anonymous) / MIB
+        assert after - before <= READS * sent, f"{after - before:,} look-ups for {sent:,} requests"
+        assert growth < GROWTH, f"{growth:.1f} MiB more"
         return Line(
             f"{row.title}, {sent:,} requests: look-ups in the database, growth",
             table.ratios([after - before], sent),
@@ -228,7 +238,8 @@ class Bench:
                 service.wait_for_web()
             if row.ingest:
                 service.restart_worker()
-            yield Running(service.port, family(service.web.pid), socket)
+            worker = service.worker.pid if row.ingest else None
+            yield Running(service.port, family(service.web.pid), socket, worker)
         finally:
             service.close()
 
@@ -272,17 +283,23 @@ def lines(found: Mapping[str, list[Figures]]) -> Iterator[Line]:
     }
     for name, figures in middle.items():
         base = ROWS[name].base
-        yield Line(
-            ROWS[name].title,
-            table.ratios([figures.rate], middle[base].rate),
-            "bare behind Nginx" if ROWS[name].behind_nginx else "bare",
-            *_cells([figures]),
-        )
+        ratio = table.ratios([figures.rate], middle[base].rate)
+        yield Line(_title(ROWS[name]), ratio, OF[base], *_cells([figures]))
+        if figures.worker_rss:
+            sizes = (table.mebibytes(figures.worker_rss), table.mebibytes(figures.worker_anonymous))
+            yield Line(f"{ROWS[name].title}: the worker process", rss=sizes[0], anonymous=sizes[1])
     if set(SLOPE) <= set(middle):
         slope = [middle[name] for name in SLOPE]
-        sizes = " · ".join(f"1e{len(str(ROWS[name].links)) - 1}" for name in SLOPE)
         cpu = table.ratios([figures.cpu for figures in slope], slope[0].cpu)
-        yield Line(f"slope: hot worker, {sizes} links", cpu, "CPU at 1e3", *_cells(slope))
+        sizes = table.powers(ROWS[name].links for name in SLOPE)
+        yield Line(f"slope: hot worker, {sizes} links", cpu, "CPU at the first size", *_cells(slope))
+
+
+def _title(row: Row) -> str:
+    """With what bounds the row on this machine."""
+    server, generator = Cores.divided(row.processes)
+    shares = generator <= server
+    return f"{row.title}, the last of which wrk uses as well" if shares else row.title
 
 
 def _cells(found: list[Figures]) -> tuple[str, ...]:
@@ -313,7 +330,9 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each row in each round")
-    parser.add_argument("--unknown", type=int, default=1_000_000, help="requests for unknown codes")
+    parser.add_argument(
+        "--unknown", type=int, default=1_000_000, help="requests for unknown codes, a tenth on PostgreSQL"
+    )
     options = parser.parse_args()
     wanted = [name for name in options.rows if name in ROWS]
     rows = [name for name in ROWS if name in {*wanted, *(ROWS[name].base for name in wanted)}]
@@ -331,7 +350,8 @@ def main() -> int:
         measured = list(lines(found))
         say("\n".join(table.markdown(measured)) + "\n\n" if rows else "")
         for name in (name for name in UNKNOWN if name in options.rows):
-            measured.append(bench.scan(UNKNOWN[name], options.unknown, options.seconds))
+            sent = options.unknown if UNKNOWN[name].database == "sqlite" else options.unknown // 10
+            measured.append(bench.scan(UNKNOWN[name], sent, options.seconds))
             say(f"{table.row(measured[-1])}\n")
         for line in measured:
             table.tell(line)

@@ -19,8 +19,8 @@ class Line:
     """What was measured, as the text of its cells. A cell with several figures has them for several sizes."""
 
     measured: str
-    ratio: str
-    of: str
+    ratio: str = ""
+    of: str = ""
     """What is 1."""
     rate: str = ""
     p50: str = ""
@@ -64,6 +64,11 @@ def row(line: Line) -> str:
     return f"| {' | '.join((*cells, line.rss, line.anonymous))} |"
 
 
+def powers(sizes: Iterable[int]) -> str:
+    """Powers of ten by their exponents: ``1e3 · 1e5``."""
+    return " · ".join(f"1e{len(str(size)) - 1}" for size in sizes)
+
+
 def ratios(values: Iterable[float], base: float) -> str:
     """How many times `base` each is."""
     return " · ".join(f"{value / base:.2f}" for value in values)
@@ -73,8 +78,8 @@ def milliseconds(*seconds: float) -> str:
     return " · ".join(f"{1e3 * value:.2f}" for value in seconds)
 
 
-def microseconds(*seconds: float) -> str:
-    return " · ".join(f"{1e6 * value:.1f}" for value in seconds)
+def microseconds(*seconds: float, digits: int = 1) -> str:
+    return " · ".join(f"{1e6 * value:.{digits}f}" for value in seconds)
 
 
 def mebibytes(*sizes: float) -> str:

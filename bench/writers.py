@@ -127,7 +127,7 @@ def measure(database: str, rounds: int, lines: int, every: float, names: list[st
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.writers", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--lines", type=int, default=300_000, help="in the spool, for each measurement")
+    parser.add_argument("--lines", type=int, default=100_000, help="in the spool, for each measurement")
     parser.add_argument("--every", type=float, default=0.0, help="seconds before each call")
     options = parser.parse_args()
     say = sys.stdout.write
