@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NoReturn
-from urllib.parse import unquote_to_bytes
 
 from flask import Request, request
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -13,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.api import negotiation
 from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
-from app.web import strict_json
+from app.web import strict_json, urlencoded
 
 FORM_BUFFER = 128 * 1024  # bytes; Werkzeug holds each read of a file, 64 KiB, against this bound too
 MESSAGES_LIMIT = 100  # fields named in one refusal
@@ -41,7 +40,7 @@ class Parser(FlaskParser):
         return super().load_files(req, schema)
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        _refuse_broken_text(req.query_string)
+        urlencoded.refuse_broken_text(req.query_string)
         several = {field.data_key or name for name, field in schema.fields.items() if _repeats(field)}
         _refuse_twins(req.args, "This parameter stands twice.", several)
         return super().load_querystring(req, schema)
@@ -61,17 +60,6 @@ def refuse_query_parameters() -> None:
     """For routes that take none. Raises ValidationFailed naming each."""
     if request.args:
         raise ValidationFailed.of(FieldError(name[:100], "Unknown parameter.") for name in request.args)
-
-
-def _refuse_broken_text(query: bytes) -> None:
-    """Raise ValidationFailed for a parameter that is not UTF-8; Werkzeug would take its `%FF` for what was meant."""
-    for pair in query.split(b"&"):
-        given = unquote_to_bytes(pair)
-        try:
-            given.decode()
-        except UnicodeDecodeError:
-            name = given.partition(b"=")[0].decode(errors="replace")[:100]
-            raise ValidationFailed.of([FieldError(name, "Must be UTF-8.")]) from None
 
 
 def _refuse_twins(given: MultiDict[str, Any], message: str, several: Collection[str] = ()) -> None:

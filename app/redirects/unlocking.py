@@ -6,7 +6,7 @@ from typing import Any
 from flask import current_app, request
 
 from app.errors import AppError, UnsupportedMediaType, ValidationFailed
-from app.web import strict_json
+from app.web import strict_json, urlencoded
 
 LONGEST = 128  # characters, as in the API
 
@@ -75,6 +75,7 @@ def _fields() -> dict[str, Any]:
 
 
 def _form() -> dict[str, Any]:
+    urlencoded.refuse_broken_text(request.get_data())  # which keeps the body, so that the form is still read
     for name, values in request.form.lists():
         if len(values) > 1:
             raise ValidationFailed("This field stands twice.", field=name[:100])

@@ -33,6 +33,8 @@ BAD_BODIES: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"data": RIGHT | {"next": "//evil"}}, 400, "VALIDATION_ERROR", "next"),
     ({"data": {"password": f"{PASSWORD}\0"}}, 400, "VALIDATION_ERROR", "password"),
     ({"data": b"password=\xff", "content_type": FORM}, 400, "VALIDATION_ERROR", "password"),
+    ({"data": "password=%FF", "content_type": FORM}, 400, "VALIDATION_ERROR", "password"),
+    ({"data": "p%61ssword=%ed%a0%80", "content_type": FORM}, 400, "VALIDATION_ERROR", "password"),
     ({"data": {"password": "x" * 300_000}}, 413, "PAYLOAD_TOO_LARGE", None),
     ({"json": {}}, 400, "VALIDATION_ERROR", "password"),
     ({"json": {"password": None}}, 400, "VALIDATION_ERROR", "password"),
