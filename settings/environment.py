@@ -8,7 +8,7 @@ from limits import parse_many
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from settings.forms import is_origin, is_provider_url
+from settings.forms import is_folder, is_libpq_url, is_origin, is_provider_url, is_sqlite_url
 
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_SECRET = 32  # characters; RFC 7518 §3.2 asks for a key as long as the hash, 256 bits
@@ -89,10 +89,10 @@ class Environment:
         return value
 
     def folder(self, name: str, default: str) -> Path:
-        """A folder that is there or can be made: nothing on the way to it is a file."""
+        """A folder that is there or can be made."""
         path = absolute(self.text(name, default))
-        if not next(found for found in (path, *path.parents) if found.exists()).is_dir():
-            raise BadSetting(f"{name} must be the path of a folder")
+        if not is_folder(path):
+            raise BadSetting(f"{name} must be the path of a folder that is there or can be made")
         return path
 
     def file(self, name: str) -> Path | None:
@@ -139,17 +139,28 @@ def absolute(path: str) -> Path:
 
 
 def database_url(env: Environment, data_dir: Path) -> str:
-    """DATABASE_URL as SQLAlchemy takes it, by default a SQLite file in `data_dir`. Raises BadSetting."""
+    """DATABASE_URL as SQLAlchemy takes it, by default a SQLite file in `data_dir`. Opens no connection.
+
+    Raises BadSetting, and not from what was raised before: that may show the password.
+    """
     value = env.text("DATABASE_URL", f"sqlite:///{data_dir / 'slugline.db'}")
     try:
         url = make_url(value)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise BadSetting("DATABASE_URL must be a URL such as postgresql://user@host/name") from error
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise BadSetting("DATABASE_URL must be a URL such as postgresql://user@host/name") from None
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
-        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    if url.drivername != "sqlite" or not url.database or url.database == ":memory:":
+        url = url.set(drivername="postgresql+psycopg")
+        if not is_libpq_url(url):
+            raise BadSetting("DATABASE_URL has a port or an option that PostgreSQL does not know")
+    elif url.drivername != "sqlite" or not url.database or url.database == ":memory:":
         raise BadSetting("DATABASE_URL must name a PostgreSQL database or a SQLite file")
-    return url.set(database=str(absolute(url.database))).render_as_string(hide_password=False)
+    else:
+        url = url.set(database=str(absolute(url.database)))
+        if not is_sqlite_url(url):
+            raise BadSetting(
+                "DATABASE_URL must name a SQLite file that is there or can be made, with good options"
+            )
+    return url.render_as_string(hide_password=False)
 
 
 def short_prefix(value: str) -> str:

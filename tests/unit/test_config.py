@@ -1,6 +1,7 @@
 """config.py and settings/: what is read from the environment, and what Slugline refuses to start with."""
 
 import shutil
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
@@ -78,10 +79,31 @@ BAD = [
     ("DATABASE_URL", "sqlite:///:memory:"),
     ("DATABASE_URL", "postgresql://h:port/name"),
     ("DATABASE_URL", "postgresql+asyncpg://h/name"),
+    ("DATABASE_URL", "postgresql://h:99999/name"),
+    ("DATABASE_URL", "postgresql://h:0/name"),
+    ("DATABASE_URL", "postgresql://h/name?foo=bar"),
+    ("DATABASE_URL", "postgresql://h/name?autocommit=true"),
+    ("DATABASE_URL", "sqlite:////tmp"),
+    ("DATABASE_URL", f"sqlite:///{__file__}/slugline.db"),
+    ("DATABASE_URL", "sqlite:////proc/x/slugline.db"),
+    ("DATABASE_URL", "sqlite://h/slugline.db"),
+    ("DATABASE_URL", "sqlite:///slugline.db?timeout=abc"),
+    ("DATABASE_URL", "sqlite:///slugline.db?plugin=none"),
     ("REDIS_URL", "localhost:6379"),
     ("REDIS_URL", "http://localhost"),
     ("REDIS_URL", "redis://localhost:port"),
+    ("REDIS_URL", "redis://localhost:99999"),
+    ("REDIS_URL", "redis://localhost:6379/abc"),
+    ("REDIS_URL", "redis://localhost/0?socket_timeout=abc"),
+    ("REDIS_URL", "redis://localhost/0?foo=bar"),
+    ("REDIS_URL", "redis://localhost/0?protocol=9"),
+    ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=maybe"),
+    ("REDIS_URL", "redis+unix://"),
     ("DATA_DIR", f"{__file__}/var"),
+    ("DATA_DIR", "/proc/x"),
+    ("DATA_DIR", "x" * 300),
+    ("AVATAR_DIR", "/proc/x/y"),
+    ("SPOOL_DIR", "/proc/x"),
     ("SPOOL_DIR", __file__),
     ("SPOOL_MAX_BYTES", "4095"),
     ("SPOOL_LIMIT_BYTES", "-1"),
@@ -176,6 +198,25 @@ BAD = [
 def test_bad_value_stops_the_start_and_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=name):
         load({**TESTING, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://slugline:hunter2"),
+        ("DATABASE_URL", "postgresql://slugline:hunter2@h:99999/name"),
+        ("DATABASE_URL", "postgresql://slugline:hunter2@h/name?foo=hunter2"),
+        ("DATABASE_URL", "sqlite://slugline:hunter2@h/name"),
+        ("REDIS_URL", "redis://slugline:hunter2"),
+        ("REDIS_URL", "redis://:hunter2@h/0?db=hunter2"),
+        ("REDIS_URL", "redis://:hunter2@h/hunter2"),
+        ("SMTP_URL", "smtps://slugline:hunter2"),
+    ],
+)
+def test_refusal_of_a_url_shows_no_password_of_it(name: str, url: str) -> None:
+    with pytest.raises(BadSetting, match=name) as refused:
+        load({**TESTING, name: url})
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value, limit=0))
 
 
 @pytest.mark.parametrize("name", sorted(names_of_settings()))
@@ -344,6 +385,11 @@ def test_database_is_a_file_in_the_data_folder_by_default(tmp_path: Path) -> Non
     settings = load({**TESTING, "DATA_DIR": str(tmp_path)})
     assert f"sqlite:///{tmp_path}/slugline.db" == settings.SQLALCHEMY_DATABASE_URI
     assert tmp_path / "spool" == settings.SPOOL_DIR
+
+
+def test_folder_that_is_still_to_be_made_is_taken_and_not_made(tmp_path: Path) -> None:
+    load({**TESTING, "DATA_DIR": str(tmp_path / "some" / "where")})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_relative_paths_are_the_projects_not_the_shells(
