@@ -25,8 +25,10 @@ class Register(Schema):
 class Login(Schema):
     """A sign-in."""
 
-    email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.org"})
-    password = Text(1024, required=True, metadata={"format": "password", "example": "correct horse battery"})
+    email = Text(254, least=1, required=True, metadata={"format": "email", "example": "ada@example.org"})
+    password = Text(
+        1024, least=1, required=True, metadata={"format": "password", "example": "correct horse battery"}
+    )
     otp = Text(
         64,
         allow_none=True,
@@ -47,7 +49,7 @@ class Address(Schema):
 class OneTimeToken(Schema):
     """A token that was sent by e-mail."""
 
-    token = Text(64, required=True, metadata={"example": "1kQ0bM3yXv7cR5tZ9wLd2sFhJpNgUeAi"})
+    token = Text(64, least=1, required=True, metadata={"example": "1kQ0bM3yXv7cR5tZ9wLd2sFhJpNgUeAi"})
 
 
 class Proof(OneTimeToken):
@@ -55,6 +57,7 @@ class Proof(OneTimeToken):
 
     password = Text(
         1024,
+        least=1,
         allow_none=True,
         load_default=None,
         metadata={
@@ -69,7 +72,7 @@ class PasswordReset(OneTimeToken):
     """A token that was sent by e-mail, and the password that shall be."""
 
     password = Text(
-        1024, required=True, metadata={"format": "password", "example": "another good long secret"}
+        1024, least=1, required=True, metadata={"format": "password", "example": "another good long secret"}
     )
 
 

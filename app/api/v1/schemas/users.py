@@ -114,14 +114,16 @@ class EmailChange(Schema):
     """The address that shall be, and the password that is."""
 
     email = Text(254, required=True, metadata={"format": "email", "example": "ada@example.com"})
-    password = Text(1024, required=True, metadata={"format": "password", "example": "correct horse battery"})
+    password = Text(
+        1024, least=1, required=True, metadata={"format": "password", "example": "correct horse battery"}
+    )
 
 
 class PasswordChange(Schema):
     """The password that is, and the one that shall be."""
 
     current_password = Text(
-        1024, required=True, metadata={"format": "password", "example": "correct horse battery"}
+        1024, least=1, required=True, metadata={"format": "password", "example": "correct horse battery"}
     )
     new_password = Text(
         1024, required=True, metadata={"format": "password", "example": "another good long secret"}
