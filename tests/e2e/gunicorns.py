@@ -21,7 +21,7 @@ _VARYING = (
     (re.compile(rb"127\.0\.0\.1:[0-9]{4,5}"), b"127.0.0.1:port"),
 )
 _LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
-_HANDED_OUT = re.compile(r'^slugline_redirects_total\{entrance="worker"\} ([0-9.]+)$', re.MULTILINE)
+_HANDED_OUT = re.compile(r'^slugline_redirects_total\{entrance="worker"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 @contextmanager

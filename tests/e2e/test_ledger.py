@@ -18,6 +18,7 @@ def test_every_answered_visit_is_stored_once_whatever_is_killed(start, new_datab
     result = ledger(start, new_database(engine))
     assert result.kills.total() == 3
     assert len(result.answered) >= VISITS
+    assert result.by_hot_worker > len(result.answered) / 2
     assert not result.lost
     assert not result.doubled
     assert not result.refused
