@@ -7,6 +7,7 @@ then a temporary file.
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
@@ -21,12 +22,16 @@ NDJSON = "application/x-ndjson"
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 64 * 1024
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a spreadsheet sees the beginning of a formula (OWASP, CSV Injection): at the beginning of a cell, which with
+# other list separators than ours is also amid the text (`;` where `,` is the decimal mark).
+_FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@\t])|^(?=[\r\n])")
 
 
 def csv_file(name: str, columns: Sequence[str], rows: Iterable[Row]) -> Response:
-    """A file of RFC 4180 in UTF-8, with a header line. Text that a spreadsheet would run gets a `'` before it."""
+    """A file of RFC 4180 in UTF-8, with a header line. What a spreadsheet would run gets a `'` before it.
+
+    Strangers' text belongs in the first column: in another its quotes are none to who separates by `;`.
+    """
     return _attachment(f"{name}.csv", "text/csv; charset=utf-8", _csv_lines(columns, rows))
 
 
@@ -80,7 +85,7 @@ def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _harmless(cell: str | int) -> str | int:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub("'", cell) if isinstance(cell, str) else cell
 
 
 def _json_lines(members: Iterable[tuple[str, object]]) -> Iterator[str]:

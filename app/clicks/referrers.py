@@ -1,11 +1,14 @@
 """The referring site of a click: a host, since the rest of a Referer is nobody's business."""
 
+import re
 from functools import lru_cache
 
 import ada_url
 
 _SCHEMES = ("http:", "https:", "android-app:")
 _MAX_HOST = 255
+# A name as DNS has them, or an address in brackets: the WHATWG's parser lets `a;=1` pass.
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:]+\]")
 
 
 @lru_cache(maxsize=4096)
@@ -21,4 +24,4 @@ def referrer_host(referrer: str) -> str:
     if url.protocol not in _SCHEMES:
         return ""
     host = url.hostname.lower().removesuffix(".").removeprefix("www.")
-    return host if len(host) <= _MAX_HOST else ""
+    return host if len(host) <= _MAX_HOST and _HOST.fullmatch(host) else ""

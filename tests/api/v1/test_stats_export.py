@@ -20,19 +20,22 @@ from tests.conftest import Caller
 from tests.making import internal_id, make_link, stored_link
 
 RANGE = "from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
-HOSTILE = [
-    "=cmd|' /C calc'!A0",
-    "+1+1",
-    "-2+3",
-    "@SUM(1)",
-    "\tx",
-    "\rx",
-    '=1,"2"',
-    "a,b",
-    'quo"te',
-    "line\r\nbreak",
-    "münchen.example",
-]
+HOSTILE = {
+    "=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0",
+    "+1+1": "'+1+1",
+    "-2+3": "'-2+3",
+    "@SUM(1)": "'@SUM(1)",
+    "\tx": "'\tx",
+    "\rx": "'\rx",
+    '=1,"2"': '\'=1,"2"',
+    "x;=1+1;.example": "x;'=1+1;.example",
+    "a;=HYPERLINK(A1)": "a;'=HYPERLINK(A1)",
+    "a,b": "a,b",
+    'quo"te': 'quo"te',
+    "line\r\nbreak": "line\r\nbreak",
+    "münchen.example": "münchen.example",
+}
+"""Values, and what stands for them in a file."""
 
 
 def put(app: Flask, caller: Caller, values: Sequence[tuple[str, int]], dimension: str = "referrer") -> None:
@@ -132,12 +135,13 @@ def test_each_list_is_exported_whole(app: Flask, alice: Caller, of: str, dimensi
 def test_hostile_text_is_no_formula_and_stays_in_its_cell(app: Flask, alice: Caller) -> None:
     put(app, alice, [(value, 100 - place) for place, value in enumerate(HOSTILE)])
     answer = alice.get(f"/links/seen/stats/export?{RANGE}&of=referrers")
-    table = list(csv.reader(io.StringIO(answer.data.decode("utf-8"), newline="")))
-    cells = [value for value, _ in table[1:]]
-    assert cells == [f"'{value}" if value[0] in "=+-@\t\r" else value for value in HOSTILE]
+    file = answer.data.decode("utf-8")
+    tables = [list(csv.reader(io.StringIO(file, newline=""), delimiter=separator)) for separator in ",;\t"]
+    assert [value for value, _ in tables[0][1:]] == list(HOSTILE.values())
+    cells = [cell for table in tables for row in table for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
     as_json = alice.get(f"/links/seen/stats/export?{RANGE}&of=referrers&format=json").json
-    assert [item["value"] for item in as_json["items"]] == HOSTILE
+    assert [item["value"] for item in as_json["items"]] == list(HOSTILE)
 
 
 @pytest.mark.usefixtures("seen")

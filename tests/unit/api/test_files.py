@@ -6,9 +6,13 @@ import json
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from werkzeug.test import create_environ, run_wsgi_app
 
 from app.api import files
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def body(answer: object) -> str:
@@ -24,9 +28,9 @@ def body(answer: object) -> str:
         "+1",
         "-1",
         "@A1",
-        "\t=1",
-        "\r=1",
-        "\n=1",
+        "\tx",
+        "\rx",
+        "\nx",
         '=HYPERLINK("http://evil","x")',
         "=a\r\nb",
     ],
@@ -39,7 +43,16 @@ def test_no_cell_begins_a_formula(text: str) -> None:
     assert number == "-1"  # a number is one
 
 
-@pytest.mark.parametrize("text", ["", "a", "1", "a=1", "ü", "\u202e", 'say "x"', "a,b;c"])
+@given(st.text(st.sampled_from("=+-@;,\t\r\n\"'a "), max_size=12))
+def test_no_cell_begins_a_formula_whatever_separates_cells(text: str) -> None:
+    """A spreadsheet's list separator is `;` where `,` is the decimal mark."""
+    file = body(files.csv_file("x", ["a", "b"], [(text, 1)]))
+    for separator in ",;\t":
+        table = csv.reader(io.StringIO(file, newline=""), delimiter=separator)
+        assert not [cell for row in table for cell in row if cell.startswith(FORMULA)]
+
+
+@pytest.mark.parametrize("text", ["", "a", "1", "a=1", "ü", "\u202e", 'say "x"', "a,b;c", "a\r\nb\tc"])
 def test_other_text_is_as_it_was(text: str) -> None:
     table = list(csv.reader(io.StringIO(body(files.csv_file("x", ["a"], [(text,)])), newline="")))
     assert table == [["a"], [text]]
