@@ -31,7 +31,7 @@ from app.accounts.waiting import QueueCollector
 from app.audit import retention, sealing, security_log
 from app.clicks.backlog import BacklogCollector, note_positions
 from app.clicks.daykeys import keep_day_keys
-from app.clicks.retention import forget_clicks, forget_visitors
+from app.clicks.retention import OldClicks, forget_visitors
 from app.clicks.summing import sum_weeks
 from app.clicks.tidying import tidy_spool
 from app.clicks.worker import Chore, run_chores, run_worker
@@ -64,7 +64,7 @@ CHORES: Sequence[Chore] = (
     Chore("old events", 10 * _MINUTE, retention.forget_events),
     Chore("spool", _HOUR, tidy_spool),
     Chore("spool positions", 5.0, note_positions),
-    Chore("old clicks", 10.0, forget_clicks),
+    Chore("old clicks", 10.0, OldClicks().forget),
     Chore("old visitors", 10.0, forget_visitors),
     Chore("facets by week", 10.0, sum_weeks),
 )

@@ -8,36 +8,49 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from app import clock, database
 from app.clicks.models import Click, DailyVisitor
 
-_ROWS = 1_000  # of one transaction
+_ROWS = 1_000  # that one transaction deletes, or one statement looks at
 _TRANSACTIONS = 20  # of one call
 _TURN = 0.003  # seconds between two transactions, in which other writers get their turn
 _VISITORS_KEPT = timedelta(days=7)  # a click that is ingested later than that may count its visitor again
 
 
-def forget_clicks() -> None:
-    """Delete some of the clicks older than CLICKS_KEPT_DAYS; a chore that comes back soon for the rest.
+class OldClicks:
+    """The clicks older than CLICKS_KEPT_DAYS, and how far this process has looked for those out of their turn."""
 
-    In the order of their keys, which is about that of their times (no index is in the order of time alone),
-    up to the first thousand in which none is old: one behind so many younger ones goes when they do.
-    """
-    days = current_app.config["CLICKS_KEPT_DAYS"]
-    if not days:
-        return
-    edge = clock.now() - timedelta(days=days)
-    last = 0
-    for _ in range(_TRANSACTIONS):
-        rows = _clicks_after(last)
-        if not any(row.at < edge for row in rows):
+    def __init__(self) -> None:
+        self._looked = 0  # up to this id, in the present round
+
+    def forget(self) -> None:
+        """Delete some of them; a chore that comes back soon for the rest.
+
+        In the order of their keys, which is about that of their times (no index is in the order of time alone):
+        each call begins with the first ones, and from the first thousand in which none is old it goes on where the
+        call before ended, round and round. So those go too that were stored late, or behind what a host wrote whose
+        clock was wrong.
+        """
+        days = current_app.config["CLICKS_KEPT_DAYS"]
+        if not days:
             return
-        begin, last = last, rows[-1].id
-        with database.writing() as connection:
-            connection.execute(delete(Click).where(Click.id > begin, Click.id <= last, Click.at < edge))
-        time.sleep(_TURN)
+        edge = clock.now() - timedelta(days=days)
+        last = 0
+        for _ in range(_TRANSACTIONS):
+            end, oldest = _clicks_after(last)
+            if end is None:
+                last = 0
+                break
+            if oldest < edge:
+                with database.writing() as connection:
+                    connection.execute(delete(Click).where(Click.id > last, Click.id <= end, Click.at < edge))
+                time.sleep(_TURN)
+                last = end
+            else:
+                last = max(end, self._looked)
+        self._looked = last
 
 
 def forget_visitors() -> None:
@@ -55,7 +68,8 @@ def forget_visitors() -> None:
         time.sleep(_TURN)
 
 
-def _clicks_after(key: int) -> list[Any]:
+def _clicks_after(key: int) -> Any:
+    """The last id of the next thousand, and the oldest time in them; None where there are no more."""
+    rows = select(Click.id, Click.at).where(Click.id > key).order_by(Click.id).limit(_ROWS).subquery().c
     with database.reading() as connection:
-        rows = select(Click.id, Click.at).where(Click.id > key).order_by(Click.id).limit(_ROWS)
-        return list(connection.execute(rows))
+        return connection.execute(select(func.max(rows.id), func.min(rows.at))).one()
