@@ -98,18 +98,20 @@ class QueuedConnection(sqlite3.Connection):
 
     _queue: int | None = None
 
-    def enter_queue(self, path: str) -> None:
-        """Wait for the turn to write, at most the busy timeout; then go on, and let SQLite itself refuse."""
+    def enter_queue(self, path: str) -> float:
+        """Wait for the turn to write, at most the busy timeout; return the seconds of it that are left, in which
+        SQLite itself may refuse who got no turn."""
         if self._queue is None:
             self._queue = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _BUSY_TIMEOUT
         while time.monotonic() < deadline:
             try:
                 fcntl.flock(self._queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                break
             except BlockingIOError:
                 os.utime(self._queue)  # which `last_wait` and `giving_way` tell of
                 time.sleep(_QUEUE_POLL)
+        return deadline - time.monotonic()
 
     def touched(self) -> int:
         """A number that is another as soon as somebody waits for the turn that is this connection's."""
@@ -275,12 +277,16 @@ def _begin_sqlite(connection: Connection) -> None:
     if read_only:
         raw.execute("BEGIN")
         return
-    raw.enter_queue(_queue_of(connection.engine))
+    left = raw.enter_queue(_queue_of(connection.engine))
     try:
+        # What is left: else who waits for a turn in vain would wait once more here.
+        raw.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except BaseException:
         raw.leave_queue()
         raise
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT * 1000)}")
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from app import addresses, database
 from app.accounts import guesses, passwords
@@ -11,6 +11,9 @@ from app.accounts.guesses import Guessed
 from app.links.models import Link
 from app.links.resolve import Resolved
 from app.links.states import State, has_state
+
+# PostgreSQL bounds the wait for each lock, and who is second in line waits for two: his place, then the row.
+_BOUND_ALL_WAITS = text("SELECT set_config('statement_timeout', current_setting('lock_timeout'), true)")
 
 
 def spend(link_id: int, now: datetime) -> bool:
@@ -27,6 +30,8 @@ def spend(link_id: int, now: datetime) -> bool:
         .returning(Link.id)
     )
     with database.writing() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_BOUND_ALL_WAITS)
         return connection.execute(statement).first() is not None
 
 

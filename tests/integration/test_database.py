@@ -8,21 +8,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, delete, func, insert, make_url, select, text
+from sqlalchemy import Connection, delete, func, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app import clock, database
 from app.accounts.models import Guess, Session, User
 from app.extensions import db
 from app.ids import opaque_id
-from tests.conftest import PASSWORD, AppFactory, Caller
-from tests.e2e.processes import eventually
+from app.links import visits
+from app.links.models import Link
+from tests.conftest import PASSWORD, AppFactory, Caller, sign_up
+from tests.e2e.processes import PATIENCE, eventually
+from tests.making import make_link, stored_link
 
 ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 HOLDER = """
@@ -200,6 +204,22 @@ class TestLocks:
             assert app.test_client().get("/readyz").status_code == 200
         assert anonymous.post("/auth/register", json=ACCOUNT).status_code == 201
 
+    def test_visit_that_spends_a_click_waits_for_writers_and_is_503_while_others_go_on(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        patient_for(0.2)
+        app = make_app()
+        alice, visitor = sign_up(app, "alice"), app.test_client()
+        make_link(alice, code="plain")
+        make_link(alice, code="few", max_clicks=1)
+        with app.app_context(), database.writing() as connection:
+            connection.execute(update(Link).where(Link.code == "few").values(title="busy"))
+            assert visitor.get("/s/plain").status_code == 302
+            refused = visitor.get("/s/few")
+            assert refused.status_code == 503
+            assert int(refused.headers["Retry-After"]) >= 1
+        assert visitor.get("/s/few").status_code == 302  # nothing was spent
+
     def test_writer_waits_for_a_short_lock(self, app: Flask) -> None:
         anonymous = Caller(app.test_client())
         answers = []
@@ -353,6 +373,20 @@ class TestSQLite:
             assert time.monotonic() - start >= 0.2
         assert guesses(app) == 2
 
+    def test_wait_for_the_turn_and_for_the_lock_are_one(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        """A writer of ours has both: who waits gives up without beginning to wait once more."""
+        app = make_app()  # SQLite itself would wait as long as tests do
+        _write_elsewhere(app, "first")
+        patient_for(0.2)
+        with ThreadPoolExecutor() as others, open(f"{sqlite_file(app)}-queue", "r+") as queue, held(app):
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            refused = others.submit(_write_elsewhere, app, "second")
+            assert isinstance(refused.exception(PATIENCE / 2), OperationalError)
+        with app.app_context(), database.reading() as connection:  # the same, which is the only one
+            assert connection.scalar(text("PRAGMA busy_timeout")) == 200
+
     def test_two_processes_that_write_back_to_back_take_turns(
         self, app: Flask, settings: dict[str, str]
     ) -> None:
@@ -415,6 +449,19 @@ class TestPostgreSQL:
         patient_for(5)
         with make_app().app_context(), database.reading() as connection:
             assert connection.scalar(text("SHOW lock_timeout")) == "5s"
+
+    def test_visitor_waits_no_longer_where_others_stand_in_line_for_the_same_link(
+        self, make_app: AppFactory, patient_for: Callable[[float], None]
+    ) -> None:
+        """`lock_timeout` bounds the wait for each lock: who is second in line has two, his place and the row."""
+        patient_for(0.2)
+        app = make_app()
+        make_link(sign_up(app, "alice"), code="few", max_clicks=1)
+        link_id = stored_link(app, "few")["id"]
+        with app.app_context(), database.writing() as connection:
+            connection.execute(update(Link).values(title="busy"))
+            with pytest.raises(OperationalError, match="statement timeout"):
+                visits.spend(link_id, clock.now())
 
     def test_each_statement_sees_what_was_committed_before_it_whatever_the_server_is_set_to(
         self, make_app: AppFactory, postgres_url: str
