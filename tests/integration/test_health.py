@@ -78,11 +78,14 @@ def test_store_that_is_away_is_named(make_app: AppFactory) -> None:
     assert set(failing(make_app(RATELIMIT_ENABLED="true", REDIS_URL=url))) == {"limiter"}
 
 
-def test_several_processes_without_redis_are_a_warning(make_app: AppFactory) -> None:
+def test_several_processes_without_redis_are_warned_of_and_logged(
+    make_app: AppFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
     answer = make_app(WEB_WORKERS="2").test_client().get("/readyz")
     assert answer.status_code == 200
     [warning] = answer.json["warnings"]
     assert "REDIS_URL" in warning
+    assert "several web processes without REDIS_URL" in capfd.readouterr().err
 
 
 def test_limits_in_this_process_are_ready_too(make_app: AppFactory) -> None:

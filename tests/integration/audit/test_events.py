@@ -8,7 +8,6 @@ from sqlalchemy import event, select
 
 from app import database
 from app.audit.models import AuditEvent
-from app.cli import worker
 from app.extensions import db
 from app.links.closing import erase_deleted
 from tests.conftest import PASSWORD, Caller
@@ -232,7 +231,3 @@ def test_what_operators_do(app: Flask, alice: Caller) -> None:
     assert added == ("domain.added", "success", "operator", "go.example", None, None)
     assert (created[0], created[2], created[5]) == ("user.created", "operator", {"role": "admin"})
     assert invalidated == ("cache.invalidated", "success", alice.id, None, None, None)
-
-
-def test_worker_seals_logs_and_forgets() -> None:
-    assert {"audit seals", "security log", "old events"} <= {chore.name for chore in worker.CHORES}
