@@ -15,7 +15,7 @@ from app.links.resolve import Resolved, domain_host
 
 T = TypeVar("T")
 
-_LOOKUPS = Counter("slugline_link_lookups", "Links asked for by the fast entrances, known or not", ["result"])
+_LOOKUPS = Counter("slugline_link_lookups", "Links told to the fast entrances: known, or read", ["result"])
 _HITS, _MISSES = _LOOKUPS.labels("hit"), _LOOKUPS.labels("miss")
 
 LONGEST = 1.0  # seconds that an entry is trusted without a new read
@@ -39,7 +39,7 @@ class Source(Protocol):
     def stamp(self) -> object | None:
         """What stays the same object while nothing changes; None while the source cannot tell."""
 
-    def domain_id(self, host: str | None, wait: bool) -> int:
+    def domain_id(self, host: str, wait: bool) -> int:
         """The domain of a host, as `domain_host` spells it. Raises NotNow."""
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
@@ -79,11 +79,12 @@ class Lookup(Generic[T]):
     def find(self, asked: Sequence[tuple[str, str]], now: datetime, wait: bool, unknown: T) -> list[T]:
         """What there is of each host and code, as fresh as a read would tell; all reads are one statement.
 
-        `unknown` where one would have to wait and may not, or where the database does not answer.
+        `unknown`, and neither a hit nor a miss, where the host is malformed, where one would have to wait and may
+        not, or where the database does not answer.
         """
         stamp, changes = self._source.stamp(), self._source.changes
         time = now.timestamp()
-        found, missing = [unknown] * len(asked), []
+        found, missing, hits, misses = [unknown] * len(asked), [], 0, 0
         for place, (host, code) in enumerate(asked):
             domain_id = self._domain_id(host, stamp, time, wait)
             if domain_id is None:
@@ -93,13 +94,17 @@ class Lookup(Generic[T]):
             if entry is not None and entry.stamp is stamp and time < entry.until:
                 entry.used = True
                 found[place] = entry.value
+                hits += 1
             else:
                 missing.append((place, key))
-        _HITS.inc(len(asked) - len(missing))
+        _HITS.inc(hits)
         if missing:
             read = self._read({key for _, key in missing}, stamp, now, wait)
             for place, key in missing:
-                found[place] = read.get(key, unknown)
+                if key in read:
+                    found[place] = read[key]
+                    misses += 1
+            _MISSES.inc(misses)
         return found
 
     def forget(self, key: Key) -> None:
@@ -126,14 +131,14 @@ class Lookup(Generic[T]):
             self._keep(key, self._entry(link, stamp, now), changes)
 
     def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int | None:
-        """The domain that `host` names; None where that is not known now."""
+        """The domain that `host` names; None where it is malformed, or not known now."""
         changes = self._source.changes
         entry = self._hosts.get(host)
         if entry is not None and entry.stamp is stamp and time < entry.until:
             return entry.value
         name = domain_host(host)
-        if name is None and not wait:
-            return None  # a malformed host goes the ordinary way
+        if name is None:
+            return None
         try:
             domain_id = self._source.domain_id(name, wait)
         except NotNow:
@@ -166,7 +171,6 @@ class Lookup(Generic[T]):
                 found[domain_id, code] = entry.value
                 if stamp is not None:
                     self._keep((domain_id, code), entry, changes)
-        _MISSES.inc(len(found))
         return found
 
     def _entry(self, link: Resolved | None, stamp: object, now: datetime) -> Entry[T]:

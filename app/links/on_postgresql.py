@@ -39,8 +39,8 @@ class PostgreSQLLinks:
         """One object for as long as one connection listens."""
         return self._stamp
 
-    def domain_id(self, host: str | None, wait: bool) -> int:
-        rows = self._rows(DOMAIN_ID, {"host": host}, wait) if host is not None else ()
+    def domain_id(self, host: str, wait: bool) -> int:
+        rows = self._rows(DOMAIN_ID, {"host": host}, wait)
         return int(rows[0][0]) if rows else DEFAULT_DOMAIN_ID
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:

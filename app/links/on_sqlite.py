@@ -88,8 +88,8 @@ class SQLiteLinks:
             return _Known(b"", 0)
         return _Known(seen, number, known.stamp if number == known.number else None)
 
-    def domain_id(self, host: str | None, wait: bool) -> int:
-        rows = self._rows(self._domain, (host,)) if host is not None else ()
+    def domain_id(self, host: str, wait: bool) -> int:
+        rows = self._rows(self._domain, (host,))
         return rows[0][0] if rows else DEFAULT_DOMAIN_ID
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:

@@ -77,7 +77,7 @@ def domain_host(header: str) -> str | None:
 
     None for what no domain can be called. Browsers send punycode and short IPv6 by themselves.
     """
-    name = _PORT.sub("", header.lower()).removesuffix(".")
+    name = _PORT.sub("", header.lower())
     if name.startswith("["):
         return name if _IPV6.fullmatch(name) else None
-    return name if hosts.is_well_formed(name) else None
+    return name.removesuffix(".") if hosts.is_well_formed(name) else None

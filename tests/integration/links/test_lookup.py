@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from prometheus_client import REGISTRY
 from sqlalchemy import insert, make_url, update
 
 from app import clock, database
@@ -66,6 +67,14 @@ def find_all(
     lookup: Lookup[Any], *asked: tuple[str, str], now: datetime = AT, wait: bool = True
 ) -> list[Any]:
     return lookup.find(asked, now, wait, NotNow)
+
+
+def counted() -> float:
+    """The look-ups in `/metrics`."""
+    results = [
+        REGISTRY.get_sample_value("slugline_link_lookups_total", {"result": r}) for r in ("hit", "miss")
+    ]
+    return sum(filter(None, results))
 
 
 @pytest.fixture
@@ -141,6 +150,18 @@ def test_all_that_is_asked_for_together_is_told_in_its_order_by_one_read(
     before = source.reads
     assert find_all(lookup, *asked, now=AT + timedelta(seconds=2)) == told
     assert source.reads - before == 2, "one for each domain"
+
+
+def test_who_is_told_is_counted_once_and_who_is_left_to_others_is_not(
+    lookup: Lookup[str | None], add: Callable[..., None]
+) -> None:
+    add("abc")
+    asked = [(HOST, "abc"), (HOST, "none"), ("new.example", "abc"), (HOST, "abc"), ("a..b", "abc")]
+    for wait in (False, True, False, True):
+        before = counted()
+        told = find_all(lookup, *asked, wait=wait)
+        assert counted() - before == len(told) - told.count(NotNow)
+    assert told.count(NotNow) == 1
 
 
 def test_what_does_not_exist_is_remembered_and_found_once_it_does(

@@ -4,7 +4,9 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from app.links.lookup import GENERATION, MAX_HOSTS, Key, Lookup, Source
+import pytest
+
+from app.links.lookup import GENERATION, MAX_HOSTS, Key, Lookup, NotNow, Source
 from app.links.resolve import Resolved
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -18,7 +20,7 @@ class Nothing:
     def stamp(self) -> object | None:
         return self
 
-    def domain_id(self, host: str | None, wait: bool) -> int:
+    def domain_id(self, host: str, wait: bool) -> int:
         return 1
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
@@ -41,6 +43,14 @@ def test_random_codes_do_not_fill_the_memory() -> None:
     assert len(lookup._young) + len(lookup._old) <= 2 * GENERATION
     assert len(lookup._hosts) <= MAX_HOSTS
     assert (1, "hot") in lookup._young | lookup._old, "what is in use stays"
+
+
+@pytest.mark.parametrize("host", ["a..b", "sho.rt..", "a b", "x" * 300, ""])
+def test_a_malformed_host_is_left_to_others_and_not_kept(host: str) -> None:
+    lookup = Lookup(Nothing(), url_of)
+    for wait in (False, True):
+        assert lookup.find([(host, "abc")], AT, wait, NotNow) == [NotNow]
+    assert lookup._hosts == {}
 
 
 def test_a_link_that_changed_while_it_was_read_is_not_kept() -> None:

@@ -1,4 +1,7 @@
+import itertools
+
 import pytest
+from werkzeug.routing import Map
 
 from app.links.resolve import domain_host
 
@@ -20,6 +23,8 @@ from app.links.resolve import domain_host
         (":80", None),
         ("go.example.org:99999999", None),
         ("go..example.org", None),
+        ("go.example.org..", None),
+        (".", None),
         ("go.example.org\x00", None),
         ("go.example.org/x", None),
         ("go.example.org\n", None),
@@ -37,3 +42,12 @@ from app.links.resolve import domain_host
 )
 def test_host_header_is_read_as_domains_are_stored(header: str, host: str | None) -> None:
     assert domain_host(header) == host
+
+
+def test_a_host_that_the_fast_entrances_take_is_none_that_flask_refuses() -> None:
+    parts = ("a", "x" * 63, "xn--", ".", "..", ":", ":80", "[::1]", " ", "\xe9")
+    for chosen in itertools.product(parts, repeat=4):
+        header = "".join(chosen)
+        if domain_host(header) is not None:
+            asked = {"wsgi.url_scheme": "http", "REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+            Map().bind_to_environ({"HTTP_HOST": header, **asked})
