@@ -12,7 +12,7 @@ from app.web.body import MAX_URI
 UNKNOWN = "slugline.unknown_code"
 """In the environ of a request whose code is known to name no link."""
 
-# With any of these a GET may be more than a plain hit: a body, an upgrade, a fetch ahead of a click.
+# With any of these a GET may be more than a plain hit: a body, a fetch ahead of a click.
 _THOUGHTFUL = ("HTTP_TRANSFER_ENCODING", "HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_MOZ")
 _FIELDS = {name: "HTTP_" + name.upper().replace("-", "_") for name in FIELDS}
 

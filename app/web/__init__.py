@@ -14,6 +14,7 @@ from app.web import (
     request_log,
     safe_methods,
     strict_json,
+    websockets,
 )
 
 
@@ -21,6 +22,7 @@ def init_app(app: Flask) -> None:
     """Wire the shared steps into `app`."""
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect
     strict_json.init_app(app)
+    websockets.init_app(app)  # asked after `proxy`, which is wrapped around it
     proxy.init_app(app)
     request_id.init_app(app)
     circumstances.init_app(app)
