@@ -116,13 +116,16 @@ class Program:
 class Service:
     """The two programs of one installation, and how to call it."""
 
-    def __init__(self, variables: Mapping[str, str], folder: Path, application: str = "wsgi:app") -> None:
+    def __init__(
+        self, variables: Mapping[str, str], folder: Path, application: str = "wsgi:app", public_url: str = ""
+    ) -> None:
+        """`public_url`: where visitors come from elsewhere than this machine, through a proxy."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}"
         self._numbers = itertools.count(1)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        own = {"PUBLIC_URL": self.base, "WEB_BIND": f"fd://{self._listener.fileno()}"}
+        own = {"PUBLIC_URL": public_url or self.base, "WEB_BIND": f"fd://{self._listener.fileno()}"}
         self.variables = {**kept, **variables, **own}
         web = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", application]
         worker = [sys.executable, "-m", "flask", "worker"]
