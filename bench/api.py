@@ -44,8 +44,9 @@ def main() -> int:
         command += ["-u", str(options.users), "-r", str(COME), "-t", f"{options.seconds}s"]
         command += ["--csv", str(folder / "locust"), "--host", service.base]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
-        for line in lines(folder / "locust_stats.csv"):
-            table.tell(line)
+        if (counted := folder / "locust_stats.csv").exists():
+            for line in lines(counted):
+                table.tell(line)
     return status
 
 
@@ -53,9 +54,10 @@ def lines(file: Path) -> Iterator[Line]:
     """What Locust counted of each call."""
     with file.open() as rows:
         for found in csv.DictReader(rows):
+            requests = int(found["Request Count"])
             yield Line(
                 " ".join(("everyday mix:", *found["Type"].split(), found["Name"])),
-                f"{int(found['Failure Count']) / int(found['Request Count']):.2f}",
+                f"{int(found['Failure Count']) / requests:.4f}" if requests else "",
                 "failures among all",
                 rate=f"{float(found['Requests/s']):,.1f}",
                 p50=found["50%"],

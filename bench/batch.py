@@ -10,13 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench import table
-from bench.measuring import HEADER, row, timed
+from bench.measuring import HEADER, percentile, row, timed
 from bench.processes import cpu_seconds, family
+from bench.table import Line
 from tests.service import Service, new_database, serving
 
 ITEMS = 1_000
@@ -72,6 +72,22 @@ def measure(service: Service, calls: int) -> Iterator[tuple[str, list[float], fl
         yield name, timed(call, calls), cpu_seconds(family(service.web.pid)) - before
 
 
+def tell(what: str, seconds: list[float], cpu: float) -> None:
+    """All of the calls together, in bars: the bar is for plain links on SQLite."""
+    items = ITEMS * len(seconds)
+    table.tell(
+        Line(
+            what,
+            table.ratios([sum(seconds)], BAR * len(seconds) / 10),
+            f"{BAR} s for ten calls",
+            rate=f"{items / sum(seconds):,.0f}",
+            p50=table.milliseconds(percentile(seconds, 0.5)),
+            p99=table.milliseconds(max(seconds)),
+            cpu=table.microseconds(cpu / items),
+        )
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.batch", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
@@ -85,16 +101,7 @@ def main() -> int:
         say(f"{options.database}, calls of {ITEMS:,} items\n{HEADER}\n")
         for name, seconds, cpu in measure(service, options.calls):
             say(f"{row(name, seconds)}   {sum(seconds):6.2f} s in all, {cpu:6.2f} s of CPU\n")
-            items = ITEMS * options.calls
-            line = table.compared(
-                f"batch, {options.database}, calls of {ITEMS:,}: {name}",
-                seconds,
-                [BAR / 10],
-                f"p99 of {BAR / 10} s",
-            )
-            table.tell(
-                replace(line, rate=f"{items / sum(seconds):,.0f}", cpu=table.microseconds(cpu / items))
-            )
+            tell(f"batch, {options.database}, {options.calls} calls of {ITEMS:,}: {name}", seconds, cpu)
             sys.stdout.flush()
         say(f"the bar: {BAR} s for ten calls of the first kind\n")
     return 0

@@ -47,9 +47,7 @@ def fill(connection: Connection, owner_id: int, busy: int, clicks: int) -> None:
     of_other = (clicks - of_busy) // (len(links) - 1)
     spelling = _SPELLINGS[connection.dialect.name]
     statements = [_counts(spelling, links, of_busy, of_other)]
-    statements += [
-        _facets(spelling, links, dimension, of_busy // DAYS, of_other // DAYS) for dimension in DISTINCT
-    ]
+    statements += [_facets(spelling, links, dimension, of_busy, of_other) for dimension in DISTINCT]
     statements += [_raw(spelling, links, 3 * of_busy), *_account(owner_id)]
     for statement in statements:
         connection.execute(text(statement.replace(":", r"\:")))
@@ -70,16 +68,18 @@ def _counts(spelling: Mapping[str, str], links: range, of_busy: int, of_other: i
 
 
 def _facets(spelling: Mapping[str, str], links: range, dimension: str, of_busy: int, of_other: int) -> str:
-    """Days with as many values as so many clicks bring, at most those of DISTINCT."""
+    """As many days as there are clicks, with as many values as a day's clicks bring, at most those of DISTINCT."""
     most = DISTINCT[dimension]
-    busy_values, other_values = (max(1, min(most, clicks // 6)) for clicks in (of_busy, of_other))
+    busy_values, other_values = (max(1, min(most, clicks // DAYS // 6)) for clicks in (of_busy, of_other))
+    days = f"CASE link.i WHEN 0 THEN {min(DAYS, of_busy)} ELSE {min(DAYS, of_other)} END"
     value = f"'{dimension}-' || ((v.i + d.i + link.i) % {most + most // 4}) || '.example.org'"
     return (
         "INSERT INTO click_facets (link_id, day, dimension, value, clicks) "
         f"{_numbers(d=DAYS, link=len(links), v=busy_values)} "
         f"SELECT {links.start} + link.i, {spelling['day'].format(days='d.i')}, '{dimension}', {value}, "
         "100 / (v.i + 2) + 1 "
-        f"FROM d CROSS JOIN v CROSS JOIN link WHERE link.i = 0 OR v.i < {other_values} ORDER BY d.i, v.i, link.i"
+        f"FROM d CROSS JOIN v CROSS JOIN link WHERE (link.i = 0 OR v.i < {other_values}) "
+        f"AND (d.i + link.i) * ({days}) % {DAYS} < ({days}) ORDER BY d.i, v.i, link.i"
     )
 
 

@@ -292,7 +292,8 @@ def lines(found: Mapping[str, list[Figures]]) -> Iterator[Line]:
         slope = [middle[name] for name in SLOPE]
         cpu = table.ratios([figures.cpu for figures in slope], slope[0].cpu)
         sizes = table.powers(ROWS[name].links for name in SLOPE)
-        yield Line(f"slope: hot worker, {sizes} links", cpu, "CPU at the first size", *_cells(slope))
+        how = "the first in memory, the others each read"
+        yield Line(f"slope: hot worker, {sizes} links, {how}", cpu, "CPU at the first size", *_cells(slope))
 
 
 def _title(row: Row) -> str:
@@ -349,11 +350,12 @@ def main() -> int:
         say(heading(options.rounds, options.seconds) + "\n\n")
         measured = list(lines(found))
         say("\n".join(table.markdown(measured)) + "\n\n" if rows else "")
+        for line in measured:
+            table.tell(line)
         for name in (name for name in UNKNOWN if name in options.rows):
             sent = options.unknown if UNKNOWN[name].database == "sqlite" else options.unknown // 10
-            measured.append(bench.scan(UNKNOWN[name], sent, options.seconds))
-            say(f"{table.row(measured[-1])}\n")
-        for line in measured:
+            line = bench.scan(UNKNOWN[name], sent, options.seconds)
+            say(f"{table.row(line)}\n")
             table.tell(line)
     return 0
 

@@ -34,7 +34,11 @@ def compared(measured: str, seconds: Sequence[float], base: Sequence[float], of:
     """Calls of so many seconds each, beside those of another time."""
     p50, p99 = (percentile(seconds, share) for share in (0.5, 0.99))
     return Line(
-        measured, ratios([p99], percentile(base, 0.99)), of, p50=milliseconds(p50), p99=milliseconds(p99)
+        f"{measured} ({len(seconds):,} calls)",
+        ratios([p99], percentile(base, 0.99)),
+        of,
+        p50=milliseconds(p50),
+        p99=milliseconds(p99),
     )
 
 

@@ -45,7 +45,8 @@ class Result:
     """The sum of `click_counts`."""
     by_hot_worker: int = 0
     """How many redirects its poller thread sent, as far as its count was heard before a kill: at least so many."""
-    _heard: int = 0
+    heard: int = 0
+    """Its count when it was heard last; 0 again with a new web master, which counts anew."""
     seconds: float = 0.0
 
     @property
@@ -66,9 +67,9 @@ class Result:
         return not (self.lost or self.doubled or self.invented) and self.counted == len(self.stored)
 
     def hear(self, count: int) -> None:
-        """Add what the hot worker's count grew by; with the last process that kept it, it begins anew."""
-        self.by_hot_worker += count - self._heard if count >= self._heard else count
-        self._heard = count
+        """Add what the hot worker's count grew by."""
+        self.by_hot_worker += count - self.heard
+        self.heard = count
 
     def table(self) -> Iterator[tuple[str, str]]:
         yield "visits sent", f"{len(self.sent):,}"
@@ -178,6 +179,7 @@ class Killer:
         for pid in children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._result.heard = 0
         self._service.web.start()
 
     def _worker(self) -> None:
