@@ -1,12 +1,13 @@
 """The forms that values have: whether a text is one, without a word on what to do with it."""
 
+import errno
 import re
 from collections.abc import Sequence
 from importlib import import_module
 from os.path import isdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
@@ -14,6 +15,7 @@ from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import ArgumentError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NOT_THE_PATHS_FAULT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 _STARTTLS = {"starttls=on": True, "starttls=off": False}
 
 
@@ -49,14 +51,17 @@ def is_below(origin: str, domain: str) -> bool:
 
 def is_folder(path: Path) -> bool:
     """Whether it is a folder or can become one; what is missing is not made. That is tried with another beside it:
-    rights alone tell root nothing, nor anybody of /proc."""
+    rights alone tell root nothing, nor anybody of /proc.
+
+    What this process may not do, or not now, speaks not against the path: not every process makes each folder.
+    """
     try:
         found = next(found for found in (path, *path.parents) if found.exists())
         if found != path:
             TemporaryDirectory(dir=found).cleanup()
         return found.is_dir()
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in _NOT_THE_PATHS_FAULT
 
 
 def is_sqlite_url(url: URL) -> bool:
@@ -83,16 +88,19 @@ def is_redis_url(value: str) -> bool:
     redis = import_module("redis")  # by name: a tenth of a second and 5 MiB, for a process that has no Redis
     try:
         parts = urlsplit(value)
+        path = {"redis": "/?[0-9]*", "rediss": "/?[0-9]*", "redis+unix": "/.+"}[parts.scheme]
+        if not re.fullmatch(path, parts.path) or parts.port == 0 or "retry" in parse_qs(parts.query):
+            return False
         redis.ConnectionPool.from_url(value.replace("redis+unix://", "unix://")).make_connection()
     except (
+        KeyError,
         TypeError,
         ValueError,
         AttributeError,
         redis.RedisError,
     ):  # AttributeError: an object given as text
         return False
-    path = {"redis": "/?[0-9]*", "rediss": "/?[0-9]*", "redis+unix": "/.+"}.get(parts.scheme)
-    return bool(path and re.fullmatch(path, parts.path)) and parts.port != 0
+    return True
 
 
 def is_smtp_url(value: str) -> bool:

@@ -1,5 +1,7 @@
 """config.py and settings/: what is read from the environment, and what Slugline refuses to start with."""
 
+import errno
+import os
 import shutil
 import traceback
 from collections.abc import Mapping
@@ -99,6 +101,8 @@ BAD = [
     ("REDIS_URL", "redis://localhost/0?protocol=9"),
     ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=maybe"),
     ("REDIS_URL", "redis+unix://"),
+    ("REDIS_URL", "redis+unix://h:99999/run/redis.sock"),
+    ("REDIS_URL", "redis://localhost/0?retry=1"),
     ("DATA_DIR", f"{__file__}/var"),
     ("DATA_DIR", "/proc/x"),
     ("DATA_DIR", "x" * 300),
@@ -390,6 +394,17 @@ def test_database_is_a_file_in_the_data_folder_by_default(tmp_path: Path) -> Non
 def test_folder_that_is_still_to_be_made_is_taken_and_not_made(tmp_path: Path) -> None:
     load({**TESTING, "DATA_DIR": str(tmp_path / "some" / "where")})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_folder_that_this_process_may_not_make_is_left_to_the_one_that_has_to(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:  # root may do it, whatever the rights are
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    assert tmp_path / "spool" == load({**TESTING, "SPOOL_DIR": str(tmp_path / "spool")}).SPOOL_DIR
 
 
 def test_relative_paths_are_the_projects_not_the_shells(

@@ -71,6 +71,17 @@ def test_flask_route_costs_one_read(
     assert statement.startswith("SELECT links.id")
 
 
+def test_unknown_code_is_not_looked_up_again_behind_the_fast_entrance(
+    client: FlaskClient, statements: Callable[[], list[str]]
+) -> None:
+    client.get("/s/warm")
+    before = len(statements())
+    assert client.get("/s/unknown").status_code == 404
+    assert [statement for statement in statements()[before:] if statement.startswith("SELECT links.id")] == []
+    client.head("/s/unknown")  # the control: the fast entrance takes no HEAD
+    assert [statement for statement in statements()[before:] if statement.startswith("SELECT links.id")]
+
+
 def test_what_is_no_code_never_reaches_the_database(
     client: FlaskClient, statements: Callable[[], list[str]]
 ) -> None:
