@@ -350,6 +350,7 @@ def main() -> int:
         say(heading(options.rounds, options.seconds) + "\n\n")
         measured = list(lines(found))
         say("\n".join(table.markdown(measured)) + "\n\n" if rows else "")
+        sys.stdout.flush()
         for line in measured:
             table.tell(line)
         for name in (name for name in UNKNOWN if name in options.rows):
