@@ -10,14 +10,13 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 
 from bench import table
-from bench.measuring import HEADER, percentile, row
+from bench.measuring import HEADER, row
 from tests.service import Service, new_database, serving
 
 # Seconds within which a process obeys, and at which share of changes.
@@ -62,11 +61,8 @@ def measure(database: str, changes: int) -> list[str]:
                 connection.execute(text("ALTER TABLE links DISABLE TRIGGER notify_of_link"))
             told["without notifications"] = obeyed_after(service, engine, code, changes // 10)
     for (what, seconds), (bound, share) in zip(told.items(), BOUNDS[database], strict=True):
-        ratio = table.ratios([percentile(seconds, share)], bound)
-        line = table.compared(
-            f"freshness, {database}: {what}", seconds, [bound], f"{bound} s, at p{100 * share:.0f}"
-        )
-        table.tell(replace(line, ratio=ratio))
+        of = f"{bound} s, at p{100 * share:.0f}"
+        table.tell(table.compared(f"freshness, {database}: {what}", seconds, bound, of, share))
     return [row(what, seconds) for what, seconds in told.items()]
 
 

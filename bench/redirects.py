@@ -364,8 +364,8 @@ def main() -> int:
         for line in measured:
             table.tell(line)
         for name in (name for name in UNKNOWN if name in options.rows):
-            sent = options.unknown if UNKNOWN[name].database == "sqlite" else options.unknown // 10
-            line = bench.scan(UNKNOWN[name], sent, options.seconds)
+            requests = options.unknown if UNKNOWN[name].database == "sqlite" else options.unknown // 10
+            line = bench.scan(UNKNOWN[name], requests, options.seconds)
             say(f"{table.row(line)}\n")
             table.tell(line)
     return 0

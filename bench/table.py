@@ -30,12 +30,12 @@ class Line:
     anonymous: str = ""
 
 
-def compared(measured: str, seconds: Sequence[float], base: Sequence[float], of: str) -> Line:
-    """Calls of so many seconds each, beside those of another time."""
+def compared(measured: str, seconds: Sequence[float], base: float, of: str, share: float = 0.99) -> Line:
+    """Calls of so many seconds each: their percentile at `share` beside `base`, in seconds too."""
     p50, p99 = (percentile(seconds, share) for share in (0.5, 0.99))
     return Line(
         f"{measured} ({len(seconds):,} calls)",
-        ratios([p99], percentile(base, 0.99)),
+        ratios([percentile(seconds, share)], base),
         of,
         p50=milliseconds(p50),
         p99=milliseconds(p99),
