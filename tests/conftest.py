@@ -48,6 +48,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(os.cpu_count() or 1, 3) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those with processes of their own first: one process of ours takes them all, waits for them while the others
+    work, and starts none of them twice."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop() -> None:
     """From here on there is garbage; ten thousand tests are none, and are not looked through for it again."""

@@ -65,7 +65,7 @@ class Size:
 
 SHORT = Size(
     False,
-    {"user": 20, "manager": 20, "admin": 20},
+    {"user": 14, "manager": 14, "admin": 14},
     {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1},
     6,
     10,

@@ -69,7 +69,7 @@ def eventually(ask: Callable[[], T], seconds: float = PATIENCE) -> T:
     while not (answer := ask()):
         assert not over, f"no answer within {seconds} s"
         over = time.monotonic() >= end
-        time.sleep(0.01)
+        time.sleep(0.03)
     return answer
 
 
