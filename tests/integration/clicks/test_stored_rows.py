@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from sqlalchemy import insert, make_url, text
 
 from app import database
 from app.clicks.agents import agent_facts
+from app.clicks.bulk import add_all
 from app.clicks.ingest import Ingester
 from app.clicks.line import ClickLine, encode
 from app.clicks.models import Click, ClickCount, ClickFacet, DailyVisitor
+from app.database import table_of
 from app.extensions import db
 from tests.integration.clicks.conftest import AT, FIREFOX, Finished, drain
 from tests.integration.clicks.rolled import line, table
@@ -80,6 +82,16 @@ def test_rows_are_stored_as_the_models_would_store_them(ingester: Ingester, fini
         connection.execute(insert(DailyVisitor), {**key, "day": at.date(), "visitor": number})
     for model in (Click, ClickCount, ClickFacet, DailyVisitor):
         assert as_stored(model, 1) == as_stored(model, 2) != []
+
+
+def test_any_text_is_kept_as_it_is_in_a_roll_up(app: Flask) -> None:
+    spelt = ["", "null", "NULL", "{}", "\\u0041", "\\\\n"]
+    given = [HOSTILE, *spelt, *(f"a{chr(code)}b" for code in range(1, 128))]
+    rows = [(1, "2026-03-01", "browser", value, 1) for value in given]
+    with database.writing() as connection:
+        add_all(connection, table_of(ClickFacet), rows)
+        add_all(connection, table_of(ClickFacet), rows)
+    assert table(ClickFacet) == {(1, date(2026, 3, 1), "browser", value): (2,) for value in given}
 
 
 def test_times_are_utc_whatever_the_sessions_zone(app: Flask, ingester: Ingester, finished: Finished) -> None:
