@@ -1,7 +1,8 @@
 """From a batch to what the roll-ups of links and accounts gain by it, as rows: all that can be done before the
 transaction begins."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app import database
@@ -54,18 +55,15 @@ class Entry:
     """Of the batch's links, where they have one."""
     owners_as_of: int
     """The number to `owners.hold` when it is stored."""
-    firsts: list[tuple[int, int]]
-    """Link and time (in ms since the epoch) of the first clicks that may be unique."""
-    visitors: list[VisitorRow]
-    """Of whom they are, in the same order: that of the keys."""
+    visitors: dict[VisitorRow, tuple[int, int]]
+    """Link and quarter of their first clicks, which may be unique; in the order of the rows."""
 
-    def add_unique(self, place: int) -> None:
-        """Count the first click at this place: its visitor was new to the database."""
-        link_id, time = self.firsts[place]
-        quarter = time // QUARTER
-        self.links.counts[link_id, quarter].uniques += 1
-        if link_id in self.owners:
-            self.accounts.counts[self.owners[link_id], quarter].uniques += 1
+    def add_uniques(self, new: Iterable[VisitorRow]) -> None:
+        """Count the first clicks of those visitors who were new to the database."""
+        for (link_id, quarter), clicks in Counter(map(self.visitors.__getitem__, new)).items():
+            self.links.counts[link_id, quarter].uniques += clicks
+            if link_id in self.owners:
+                self.accounts.counts[self.owners[link_id], quarter].uniques += clicks
 
 
 class Accounting:
@@ -80,19 +78,13 @@ class Accounting:
         """Work out `batch`. Raises SQLAlchemyError when the database has to be asked and does not answer."""
         owners = self._owners_of(batch)
         accounts = batch.links.by_owner(owners)
-        firsts = [
-            (day, link_id, visitor, time)
-            for day, link_id in sorted(batch.firsts)
-            for visitor, time in sorted(batch.firsts[day, link_id].items())
-        ]
         return Entry(
             batch,
             links=_gain(batch.links, self._link_values),
             accounts=_gain(accounts, self._account_values),
             owners=owners,
             owners_as_of=self._owners.number,
-            firsts=[(link_id, time) for _, link_id, _, time in firsts],
-            visitors=[(stored_day(day), link_id, visitor) for day, link_id, visitor, _ in firsts],
+            visitors=_visitors(batch),
         )
 
     def forget_owners(self, number: int) -> None:
@@ -106,6 +98,15 @@ class Accounting:
                 self._owners.learn(connection, unknown)
         known = self._owners.known
         return {link_id: known[link_id] for link_id in link_ids if link_id in known}
+
+
+def _visitors(batch: Batch) -> dict[VisitorRow, tuple[int, int]]:
+    found = {}
+    for day, link_id in sorted(batch.firsts):
+        text, firsts = stored_day(day), batch.firsts[day, link_id]
+        for visitor in sorted(firsts):
+            found[text, link_id, visitor] = link_id, firsts[visitor] // QUARTER
+    return found
 
 
 def _gain(roll_up: RollUp, values: FacetBound) -> Gain:

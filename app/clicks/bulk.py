@@ -6,7 +6,7 @@ that is after `use_utc`. SQLAlchemy's handling of parameters was half of a batch
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from select import select as select_ready
@@ -38,7 +38,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import insert_into
 
-Rows = Sequence[tuple[Any, ...]]
+Row = tuple[Any, ...]
+Rows = Collection[Row]
 _CACHE = 16 * 1024  # KiB
 _ESCAPE = re.compile(r"\\(?:u....|.)")
 
@@ -96,19 +97,19 @@ def move_all(connection: Connection, table: Table, old: int, new: int) -> None:
 
 
 @contextmanager
-def insert_new(connection: Connection, table: Table, rows: Rows) -> Iterator[Callable[[], list[int]]]:
-    """Insert those of `rows` that are not there yet; yields a function that returns their places among `rows`.
+def insert_new(connection: Connection, table: Table, rows: Rows) -> Iterator[Callable[[], Iterable[Row]]]:
+    """Insert those of `rows` that are not there yet; yields a function that returns which these were.
 
     The table's key is all of its columns. Within `unanswered` it is that function that waits for the answer.
     """
     with _driver(connection) as cursor:
         if _is_postgresql(connection):
             cursor.execute(_postgresql_new(table), _arrays(table, rows))
-            yield lambda: _places(rows, cursor)
+            yield cursor.fetchall
         else:
             statement = _sqlite_new(table)
             # RETURNING needs many rows a statement, and is no faster then
-            new = [place for place, row in enumerate(rows) if cursor.execute(statement, row).rowcount]
+            new = [row for row in rows if cursor.execute(statement, row).rowcount]
             yield lambda: new
 
 
@@ -130,12 +131,6 @@ def unanswered(connection: Connection) -> Iterator[Callable[[Callable[[], object
             do()
 
         yield meanwhile
-
-
-def _places(rows: Rows, new: Iterable[tuple[Any, ...]]) -> list[int]:
-    """Where each of `new` is among `rows`."""
-    places = {row: place for place, row in enumerate(rows)}
-    return [places[row] for row in new]
 
 
 def _is_postgresql(connection: Connection) -> bool:

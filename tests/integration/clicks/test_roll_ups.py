@@ -136,7 +136,7 @@ def test_rows_that_others_add_to_go_in_the_order_of_their_keys() -> None:
     for gain in (entry.links, entry.accounts):
         assert gain.facets == sorted(gain.facets)
         assert gain.count_rows() == sorted(gain.count_rows(), key=lambda row: row[:2])
-    assert entry.visitors == sorted(entry.visitors)
+    assert list(entry.visitors) == sorted(entry.visitors)
     assert min(len(entry.visitors), len(entry.accounts.facets)) > 20
 
 
