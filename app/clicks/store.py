@@ -87,14 +87,12 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, table_of(Click), entry.batch.clicks)
-    with (
-        unanswered(connection) as sent,
-        insert_new(connection, table_of(DailyVisitor), entry.visitors) as new,
-    ):
+    with unanswered(connection) as sent:
         _add_all(connection, ClickFacet, entry.links.facets)
         _add_all(connection, ClickFacetWeek, link_weeks)
-        sent(meanwhile)
-        entry.add_uniques(new())
+        with insert_new(connection, table_of(DailyVisitor), entry.visitors) as new:
+            sent(meanwhile)
+            entry.add_uniques(new())
         _add_all(connection, ClickCount, entry.links.count_rows())
         _add_all(connection, AccountCount, entry.accounts.count_rows())
         _add_all(connection, AccountFacet, entry.accounts.facets)
