@@ -72,7 +72,8 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
     lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs; facets
-    of links before their counts, since facets need not know who was new: PostgreSQL is at both meanwhile.
+    of links first, since they need not know who is new, and nobody waits for an answer: PostgreSQL is at them, and at
+    who is new, meanwhile.
     With what is stored what was remembered of these accounts loses its worth.
 
     Uniques are right as long as the day's visitors are kept: a line older than that counts as unique if it is its
