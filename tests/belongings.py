@@ -10,7 +10,14 @@ from app.accounts import one_time, uses
 from app.accounts.models import Identity, User
 from app.accounts.oidc import flows
 from app.clicks import weeks
-from app.clicks.models import AccountCount, AccountFacet, AccountFacetWeek, ClickCount, StatsVersion
+from app.clicks.models import (
+    AccountCount,
+    AccountFacet,
+    AccountFacetWeek,
+    AccountHour,
+    ClickCount,
+    StatsVersion,
+)
 from app.extensions import db
 from app.mail import outbox
 from app.mail.outbox import Letter
@@ -89,10 +96,12 @@ def _rows(app: Flask, owner: Caller) -> str:
         token = one_time.issue(user.id, one_time.EMAIL, CANARIES["address that shall be"])
         outbox.put(CANARIES["address that shall be"], Letter(SEALED["mail"], f"#token={token}"), owner.id)
         quarter = now.replace(minute=0, second=0, microsecond=0)
-        counted = {"quarter": quarter, "humans": 3, "bots": 2, "uniques": 1, "last_at": now}
+        sums = {"humans": 3, "bots": 2, "uniques": 1}
+        counted = {"quarter": quarter, "last_at": now, **sums}
         db.session.add_all(
             [ClickCount(link_id=link_id, **counted), AccountCount(owner_id=user.id, **counted)]
         )
+        db.session.add(AccountHour(owner_id=user.id, hour=quarter, **sums))
         facet = {"owner_id": user.id, "dimension": "country", "value": "DE", "clicks": 3}
         db.session.add_all(
             [AccountFacet(day=now.date(), **facet), AccountFacetWeek(week=weeks.monday(now.date()), **facet)]

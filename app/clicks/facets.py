@@ -26,7 +26,7 @@ from app import database
 from app.clicks import weeks
 from app.clicks.models import SummedWeeks
 from app.clicks.periods import QUARTER, Period
-from app.clicks.subjects import Facets, RollUp, Subject
+from app.clicks.subjects import Grains, RollUp, Subject
 from app.extensions import db
 from app.keyset import by_code_point
 
@@ -95,7 +95,7 @@ def _has_a_week(values: dict[str, Any]) -> bool:
 
 
 @cache
-def _top(facets: Facets, has_a_week: bool) -> Select[Any]:
+def _top(facets: Grains, has_a_week: bool) -> Select[Any]:
     rows = _rows(facets, has_a_week).c
     rank = func.row_number().over(partition_by=rows.dimension, order_by=_order(rows))
     ranked = _summed(rows, rows.dimension).add_columns(rank.label("rank")).subquery().c
@@ -107,7 +107,7 @@ def _top(facets: Facets, has_a_week: bool) -> Select[Any]:
 
 
 @cache
-def _every(facets: Facets, has_a_week: bool) -> Select[Any]:
+def _every(facets: Grains, has_a_week: bool) -> Select[Any]:
     rows = _rows(facets, has_a_week).c
     return _summed(rows).where(rows.dimension == bindparam("dimension")).order_by(*_order(rows))
 
@@ -120,17 +120,17 @@ def _summed(rows: Any, *columns: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _rows(facets: Facets, has_a_week: bool) -> Subquery:
+def _rows(facets: Grains, has_a_week: bool) -> Subquery:
     """The rows to add up: of days, and where the period has whole weeks of those instead that are summed."""
     first, last = bindparam("first", type_=Date), bindparam("last", type_=Date)
-    day, week = facets.days.table.c.day, facets.weeks.table.c.week
+    day, week = facets.fine.time, facets.coarse.time
     if not has_a_week:
-        return _of(facets.days, day >= first, day <= last).subquery()
+        return _of(facets.fine, day >= first, day <= last).subquery()
     monday, summed = bindparam("monday", type_=Date), _summed_until(facets)
     return union_all(
-        _of(facets.days, day >= first, day < monday),
-        _of(facets.weeks, week >= monday, week < summed),
-        _of(facets.days, day >= summed, day <= last),
+        _of(facets.fine, day >= first, day < monday),
+        _of(facets.coarse, week >= monday, week < summed),
+        _of(facets.fine, day >= summed, day <= last),
     ).subquery()
 
 
@@ -139,13 +139,13 @@ def _of(roll_up: RollUp, *within: ColumnElement[bool]) -> Select[Any]:
     return select(rows.dimension, rows.value, rows.clicks).where(roll_up.whose == bindparam("whose"), *within)
 
 
-def _summed_until(facets: Facets) -> ColumnElement[date]:
+def _summed_until(facets: Grains) -> ColumnElement[date]:
     """The Monday before which all whole weeks of the period are summed, in the same statement that reads them: so
     weeks and days are of one moment."""
     monday, end = bindparam("monday", type_=Date), bindparam("end", type_=Date)
     until = weeks.until(bindparam("whose"))
     within = select(case((until <= monday, monday), (until >= end, end), else_=until))
-    return func.coalesce(within.where(SummedWeeks.facets == weeks.name(facets)).scalar_subquery(), monday)
+    return func.coalesce(within.where(SummedWeeks.roll_up == facets.name).scalar_subquery(), monday)
 
 
 def _order(rows: Any) -> tuple[ColumnElement[Any], ...]:

@@ -1,8 +1,8 @@
 """Closing an account whose links live on: somebody else gets them, and what was counted of them.
 
 The clicks of a link stay with it; what was counted of the whole account is added to the heir's, so that accounts are
-the sums of their links before and after (`flask clicks verify`). Its weeks are summed anew: of two accounts a pass of
-`app.clicks.summing` may have come to one only.
+the sums of their links before and after (`flask clicks verify`). In coarse grain it is summed anew: of two accounts
+a pass of `app.clicks.summing` may have come to one only.
 """
 
 from sqlalchemy import select
@@ -15,15 +15,11 @@ from app.accounts.reauthentication import require_recent
 from app.audit import trail
 from app.clicks import owners, summing
 from app.clicks.bulk import move_all
-from app.clicks.models import AccountCount, AccountFacet
-from app.clicks.subjects import ACCOUNT_FACETS
-from app.database import table_of
+from app.clicks.subjects import ACCOUNT_COUNTS, ACCOUNT_FACETS
 from app.errors import FieldError, ValidationFailed
 from app.extensions import db
 from app.links import closing
 from app.preconditions import NONE, Precondition
-
-_TABLES = (table_of(AccountCount), table_of(AccountFacet))
 
 
 def close_account(
@@ -62,8 +58,8 @@ def _hand_over(user_id: int, to: str) -> None:
     handed_over = closing.hand_over(user_id, heir.id)
     connection = db.session.connection()
     owners.change(connection)
-    for table in _TABLES:
-        move_all(connection, table, user_id, heir.id)
-    for account_id in (user_id, heir.id):
-        summing.sum_anew(connection, ACCOUNT_FACETS, account_id)
+    for grains in (ACCOUNT_COUNTS, ACCOUNT_FACETS):
+        move_all(connection, grains.fine.table, user_id, heir.id)
+        for account_id in (user_id, heir.id):
+            summing.sum_anew(connection, grains, account_id)
     trail.record("links.handed_over", heir.public_id, owner=heir.public_id, after={"links": handed_over})

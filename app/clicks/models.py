@@ -48,6 +48,16 @@ class CountColumns:
     """The latest click in the quarter; NULL while there were only prefetches."""
 
 
+class HourColumns:
+    """Clicks in an hour of a week that is over: what its quarters add up to (ADR 24)."""
+
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    """Its start, by UTC."""
+    humans: Mapped[int] = mapped_column(BigId, default=0)
+    bots: Mapped[int] = mapped_column(BigId, default=0)
+    uniques: Mapped[int] = mapped_column(BigId, default=0)
+
+
 class ValueColumns:
     """Human clicks by one value of one dimension (referrer, country, ...)."""
 
@@ -73,6 +83,15 @@ class ClickCount(CountColumns, Base):
     """The clicks of one link."""
 
     __tablename__ = "click_counts"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class ClickHour(HourColumns, Base):
+    """The clicks of one link."""
+
+    __tablename__ = "click_hours"
     __table_args__ = {"sqlite_with_rowid": False}
 
     link_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
@@ -105,6 +124,15 @@ class AccountCount(CountColumns, Base):
     owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
 
 
+class AccountHour(HourColumns, Base):
+    """The clicks of all links of one account."""
+
+    __tablename__ = "account_hours"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    owner_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, sort_order=-1)
+
+
 class AccountFacet(FacetColumns, Base):
     """The human clicks of all links of one account."""
 
@@ -124,14 +152,14 @@ class AccountFacetWeek(FacetWeekColumns, Base):
 
 
 class SummedWeeks(Base):
-    """Of which weeks a table of facets is summed, subject by subject in passes (`app.clicks.weeks`): each has those
-    before one Monday."""
+    """Of which weeks a roll-up is summed in its coarse grain, subject by subject in passes (`app.clicks.weeks`): each
+    has those before one Monday."""
 
     __tablename__ = "summed_weeks"
     __table_args__ = {"sqlite_with_rowid": False}
 
-    facets: Mapped[str] = mapped_column(String(32), primary_key=True)
-    """The table of the days."""
+    roll_up: Mapped[str] = mapped_column("facets", String(32), primary_key=True)
+    """The table of the fine grain. In the database the column is called after those that were the first."""
     subject_id: Mapped[int] = mapped_column(BigId)
     """The link or account at which the pass stands."""
     passed: Mapped[date]

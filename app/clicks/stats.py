@@ -10,15 +10,15 @@ from datetime import UTC, datetime, tzinfo
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import aliased
 
-from app.clicks import counts, facets, periods, versions
+from app.clicks import counts, facets, periods, versions, weeks
 from app.clicks.counts import Counts
 from app.clicks.facets import Entry
-from app.clicks.models import ClickCount
+from app.clicks.models import ClickCount, ClickHour, SummedWeeks
 from app.clicks.periods import Interval, Period
-from app.clicks.subjects import Subject
+from app.clicks.subjects import LINK_COUNTS, Subject
 from app.clicks.versions import Moment
 from app.extensions import db
 
@@ -122,41 +122,43 @@ def _sums(link_ids: list[int]) -> list[tuple[int, int, int, datetime | None]]:
     """Of the links that have any: id, humans, bots, and when the last one was."""
     # Of the latest quarter that has one. Not the maximum of all: it is not in PostgreSQL's index, and would have each
     # quarter's row read from a page of its own, 40 times as dear.
-    own = aliased(ClickCount)
+    quarters, hours, own = ClickCount, ClickHour, aliased(ClickCount)
+    # Before `ahead` the weeks of every link are summed.
+    summed = weeks.summed_until(LINK_COUNTS, db.engine.dialect.name, SummedWeeks.ahead)
+    rows = (
+        union_all(
+            *(
+                select(model.link_id, model.humans, model.bots).where(model.link_id.in_(link_ids), within)
+                for model, within in ((hours, hours.hour < summed), (quarters, quarters.quarter >= summed))
+            )
+        )
+        .subquery()
+        .c
+    )
     last_at = (
         select(own.last_at)
-        .where(own.link_id == ClickCount.link_id, own.last_at.is_not(None))
+        .where(own.link_id == rows.link_id, own.last_at.is_not(None))
         .order_by(own.quarter.desc())
         .limit(1)
         .scalar_subquery()
     )
-    rows = db.session.execute(
-        select(
-            ClickCount.link_id,
-            func.sum(ClickCount.humans).label("humans"),
-            func.sum(ClickCount.bots).label("bots"),
-            last_at.label("last_at"),
-        )
-        .where(ClickCount.link_id.in_(link_ids))
-        .group_by(ClickCount.link_id)
-    )
+    sums = (func.sum(rows[name]).label(name) for name in ("humans", "bots"))
+    found = db.session.execute(select(rows.link_id, *sums, last_at.label("last_at")).group_by(rows.link_id))
     # PostgreSQL sums bigints to numeric, which arrives as Decimal.
-    return [(row.link_id, int(row.humans), int(row.bots), row.last_at) for row in rows]
+    return [(row.link_id, int(row.humans), int(row.bots), row.last_at) for row in found]
 
 
 def _counted(moment: Moment, subject: Subject, bounds: list[datetime]) -> list[Counts]:
     rows = moment.read(
-        "counts",
-        [subject.counts.key, subject.id, bounds],
-        lambda: [tuple(one) for one in counts.between(subject, bounds)],  # orjson knows no other kind
+        "counts", [subject.counts.name, subject.id, bounds], lambda: counts.between(subject, bounds)
     )
-    return [Counts(*row) for row in rows]
+    return list(map(Counts._make, rows))
 
 
 def _top(moment: Moment, subject: Subject, period: Period, most: int) -> dict[str, list[Entry]]:
     found: dict[str, list[list[Any]]] = moment.read(
         "facets",
-        [subject.facets.days.key, subject.id, *facets.days(period), most],
+        [subject.facets.name, subject.id, *facets.days(period), most],
         lambda: {
             name: [(entry.value, entry.clicks) for entry in entries]
             for name, entries in facets.top(subject, period, most).items()
@@ -168,7 +170,7 @@ def _top(moment: Moment, subject: Subject, period: Period, most: int) -> dict[st
 def _steps(period: Period, interval: Interval, zone: tzinfo) -> tuple[list[datetime], list[datetime]]:
     """Where the steps begin, and between which bounds within the period their clicks are."""
     starts = periods.starts(period, interval, zone)
-    return starts, [*(max(start, period.start) for start in starts), period.end]
+    return starts, [period.start, *starts[1:], period.end]
 
 
 def _buckets(starts: Iterable[datetime], found: Iterable[Counts]) -> list[Bucket]:

@@ -9,19 +9,11 @@ from sqlalchemy import Connection, bindparam, select, update
 from app.clicks import owners, weeks
 from app.clicks.accounting import Entry
 from app.clicks.bulk import Rows, add_all, insert_all, insert_new, unanswered, use_utc
-from app.clicks.models import (
-    AccountCount,
-    AccountFacet,
-    AccountFacetWeek,
-    Click,
-    ClickCount,
-    ClickFacet,
-    ClickFacetWeek,
-    DailyVisitor,
-    SpoolPosition,
-)
+from app.clicks.models import Click, DailyVisitor, SpoolPosition
+from app.clicks.subjects import ACCOUNT_COUNTS, ACCOUNT_FACETS, LINK_COUNTS, LINK_FACETS, Grains
 from app.clicks.versions import add_steps
-from app.database import Base, insert_into, table_of
+from app.clicks.weeks import Late
+from app.database import insert_into, table_of
 
 # Built once: for a batch of a hundred lines that is as dear as ten of them.
 _MOVE = (
@@ -68,7 +60,7 @@ def move_position(
 
 
 def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object]) -> None:
-    """Insert the clicks and add to the roll-ups of links and accounts, those of weeks among them that are summed.
+    """Insert the clicks and add to the roll-ups of links and accounts, in coarse grain where their weeks are summed.
 
     Rows that others may add to go in the order of their keys: ingesters of several hosts that share a PostgreSQL
     lock the same rows in the same order, and so never deadlock. Accounts come last, since all wait for theirs; facets
@@ -84,23 +76,22 @@ def store(connection: Connection, entry: Entry, meanwhile: Callable[[], object])
     Raises OwnersChanged, on which the transaction must be rolled back.
     """
     owners.hold(connection, entry.owners_as_of)
-    link_weeks, account_weeks = weeks.late(connection, entry)
+    late = weeks.late(connection, entry)
     use_utc(connection)
     if entry.batch.clicks:
         insert_all(connection, table_of(Click), entry.batch.clicks)
     with unanswered(connection) as sent:
-        _add_all(connection, ClickFacet, entry.links.facets)
-        _add_all(connection, ClickFacetWeek, link_weeks)
+        _add_all(connection, LINK_FACETS, entry.links.facets, late)
         with insert_new(connection, table_of(DailyVisitor), entry.visitors) as new:
             sent(meanwhile)
             entry.add_uniques(new())
-        _add_all(connection, ClickCount, entry.links.count_rows())
-        _add_all(connection, AccountCount, entry.accounts.count_rows())
-        _add_all(connection, AccountFacet, entry.accounts.facets)
-        _add_all(connection, AccountFacetWeek, account_weeks)
+        _add_all(connection, LINK_COUNTS, entry.links.count_rows(), late)
+        _add_all(connection, ACCOUNT_COUNTS, entry.accounts.count_rows(), late)
+        _add_all(connection, ACCOUNT_FACETS, entry.accounts.facets, late)
         add_steps(connection, entry.owners.values())
 
 
-def _add_all(connection: Connection, model: type[Base], rows: Rows) -> None:
-    if rows:
-        add_all(connection, table_of(model), rows)
+def _add_all(connection: Connection, grains: Grains, rows: Rows, late: Late) -> None:
+    for roll_up, own in ((grains.fine, rows), (grains.coarse, late.of(grains, rows))):
+        if own:
+            add_all(connection, roll_up.table, own)

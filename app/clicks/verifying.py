@@ -1,5 +1,5 @@
-"""Whether the roll-ups are what the raw clicks add up to, the accounts' what their links' add up to, and the weeks'
-what their days add up to.
+"""Whether the roll-ups are what the raw clicks add up to, the accounts' what their links' add up to, and those in
+coarse grain what those in fine grain add up to.
 
 Recounted by the database, in a handful of statements that see one moment: a worker at work beside it does no
 harm. Prefetches have no raw rows: only the accounts' are compared. Uniques are compared by UTC day, since the
@@ -28,10 +28,10 @@ from sqlalchemy import (
 
 from app import clock, database
 from app.accounts.models import User
-from app.clicks import weeks
+from app.clicks import subjects, weeks
 from app.clicks.comparing import comparison, facet_comparison
 from app.clicks.models import AccountCount, AccountFacet, Click, ClickCount, ClickFacet, SummedWeeks
-from app.clicks.subjects import ACCOUNT_FACETS, LINK_FACETS, Facets
+from app.clicks.subjects import Grains
 from app.links.models import Domain, Link
 
 MOST = 20  # rows that each comparison names
@@ -48,7 +48,7 @@ class Difference:
     whose: str
     """``link <code>``, ``link <host>/<code>`` or ``account <id>``."""
     when: str
-    """A quarter of an hour, a day, or the Monday of a week, in UTC."""
+    """A quarter of an hour, an hour, a day, or the Monday of a week, in UTC."""
     what: str
     counted: object
     """What it should be; None is nothing."""
@@ -73,7 +73,7 @@ class Verdict:
 def verify(since: date | None = None) -> Verdict:
     """Compare from the day `since` on, by default from the first that CLICKS_KEPT_DAYS leaves whole.
 
-    Accounts are compared with their links over all time, and weeks with their days. Nobody waits for it.
+    Accounts are compared with their links over all time, and so are the two grains. Nobody waits for it.
     """
     since = since or _first_whole_day()
     with database.reading() as connection:
@@ -87,7 +87,7 @@ def verify(since: date | None = None) -> Verdict:
             recount.facets(),
             _account_counts(),
             _account_facets(),
-            *(_weeks(facets, connection.dialect.name) for facets in (LINK_FACETS, ACCOUNT_FACETS)),
+            *(_coarse(grains, connection.dialect.name) for grains in subjects.ALL),
         )
         found = [connection.execute(rows.limit(MOST)).all() for rows in comparisons]
         differences = list(_named(connection, [row._mapping for rows in found for row in rows]))
@@ -192,12 +192,13 @@ def _account_facets() -> Select[Any]:
     return facet_comparison(links, select(AccountFacet.owner_id, *_facet_columns(AccountFacet)))
 
 
-def _weeks(facets: Facets, engine: str) -> Select[Any]:
-    """Those that are summed, beside the sums of their days."""
-    state = SummedWeeks.__table__
-    summed = facets.days.table.c.day < weeks.until(facets.days.whose)
-    counted = weeks.sums(facets, engine).join(state, SummedWeeks.facets == weeks.name(facets)).where(summed)
-    return comparison(counted, select(*facets.weeks.table.c), keys=4)
+def _coarse(grains: Grains, engine: str) -> Select[Any]:
+    """The rows of weeks that are summed, beside the sums of the fine ones."""
+    fine, coarse = grains.fine, grains.coarse.table
+    state, until = SummedWeeks.__table__, weeks.until(fine.whose)
+    counted = weeks.sums(grains, engine).join(state, SummedWeeks.roll_up == grains.name)
+    counted = counted.where(fine.time < weeks.as_time(grains, engine, until))
+    return comparison(counted, select(*coarse.c), keys=len(coarse.primary_key))
 
 
 def _facet_columns(model: type[ClickFacet] | type[AccountFacet]) -> tuple[Any, ...]:
@@ -230,6 +231,8 @@ def _when(row: Any) -> str:
         return f"{row['day']}"
     if "week" in row:
         return f"the week of {row['week']}"
+    if "hour" in row:
+        return f"the hour from {row['hour']:%Y-%m-%d %H:%M}"
     return f"{datetime.fromtimestamp(int(row['quarter']), UTC):%Y-%m-%d %H:%M}"
 
 

@@ -1,16 +1,15 @@
-"""Facets of weeks that are over, Monday to Sunday by UTC: what their days add up to, so that a long range reads a
-fourth of the rows (ADR 23). The days stay.
+"""Roll-ups in a coarser grain of weeks that are over, Monday to Sunday by UTC: facets, which are kept by the day, by
+the week (ADR 23), and counts, which are kept by the quarter of an hour, by the hour (ADR 24), so that a long range
+reads a fourth of the rows. The fine ones stay.
 
 Which weeks are summed is known exactly: `summed_weeks` moves in the transaction that sums them
-(`app.clicks.summing`), and a line that comes later is added to its day and to its week in one transaction. While a
-batch is stored nothing is summed: `owners.hold` and `owners.alone` see to that on PostgreSQL, on SQLite one writes at
-a time.
+(`app.clicks.summing`), and a line that comes later is added in both grains in one transaction. While a batch is
+stored nothing is summed: `owners.hold` and `owners.alone` see to that on PostgreSQL, on SQLite one writes at a time.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,21 +21,24 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     literal_column,
     select,
+    type_coerce,
 )
 from sqlalchemy.types import TIMESTAMP
 
-from app.clicks.accounting import Entry, FacetRow
+from app.clicks.accounting import Entry
+from app.clicks.bulk import Rows
 from app.clicks.models import SummedWeeks
-from app.clicks.subjects import ACCOUNT_FACETS, LINK_FACETS, Facets
-from app.clicks.times import stored_day
+from app.clicks.subjects import ALL, Grains
+from app.clicks.times import stored_quarter
+from app.database import UTCDateTime
 
 WEEK = timedelta(days=7)
 _BEGINNING = date.min  # which is a Monday
 _FURTHEST = "SELECT max(passed) FROM summed_weeks"
-
-Rows = Sequence[FacetRow]
+_UTC: ColumnElement[str] = literal_column("'UTC'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +57,48 @@ class Summed:
         return self.passed if subject_id < self.subject_id else self.ahead
 
 
-def monday(day: date) -> date:
-    """The first day of the week that `day` is in."""
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Finds what a batch adds to weeks that are summed."""
+
+    known: Mapping[Grains, Summed]
+    """Empty, where no line of the batch is of such a week."""
+
+    def of(self, grains: Grains, rows: Rows) -> Rows:
+        """What rows in fine grain, with times as texts, add in coarse grain; in the order of their keys."""
+        if not self.known:
+            return []
+        summed, names = self.known[grains], grains.fine.table.columns.keys()
+        keys, values = ([names.index(name) for name in found] for found in _further(grains))
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for row in rows:
+            whose, time = row[:2]
+            if time < summed.until(whose).isoformat():
+                key = (whose, _coarse_text(grains, time), *(row[place] for place in keys))
+                before = found.get(key, [0] * len(values))
+                found[key] = [number + row[place] for number, place in zip(before, values, strict=True)]
+        return [(*key, *numbers) for key, numbers in sorted(found.items())]
+
+
+def monday(time: date) -> date:
+    """The first day of the week that a day, or a time in UTC, is in."""
+    day = time.date() if isinstance(time, datetime) else time
     return day - timedelta(days=day.weekday())
 
 
-def summed(connection: Connection, facets: Facets) -> Summed:
-    """How far these facets are summed."""
-    row = connection.execute(_state(facets)).one_or_none()
+def summed(connection: Connection, grains: Grains) -> Summed:
+    """How far these are summed."""
+    row = connection.execute(_state(grains)).one_or_none()
     return Summed(*row) if row else Summed()
 
 
-def late(connection: Connection, entry: Entry) -> tuple[Rows, Rows]:
-    """What a batch adds to summed weeks of links and of accounts, in the order of their keys.
-
-    One small read, since mostly no line is late.
-    """
-    first = min((day for _, day in entry.batch.links.facets), default=None)
+def late(connection: Connection, entry: Entry) -> Late:
+    """Whether lines of a batch are late; one small read, since mostly none is."""
+    first = min((quarter for _, quarter in entry.batch.links.counts), default=None)
     end = connection.exec_driver_sql(_FURTHEST).scalar()
-    if first is None or end is None or stored_day(first) >= str(end):
-        return [], []
-    return (
-        _late(entry.links.facets, summed(connection, LINK_FACETS)),
-        _late(entry.accounts.facets, summed(connection, ACCOUNT_FACETS)),
-    )
+    if first is None or end is None or stored_quarter(first) >= str(end):
+        return Late({})
+    return Late({grains: summed(connection, grains) for grains in ALL})
 
 
 def until(whose: ColumnElement[int]) -> ColumnElement[date]:
@@ -89,35 +109,62 @@ def until(whose: ColumnElement[int]) -> ColumnElement[date]:
     )
 
 
-def name(facets: Facets) -> str:
-    """What `summed_weeks` calls them."""
-    return facets.days.table.name
+def summed_until(grains: Grains, engine: str, monday: Any) -> ColumnElement[date]:
+    """A Monday of the row of `summed_weeks`, as times of these grains are compared with it; the beginning of all time
+    where nothing is summed. Read within the statement, so that both grains are of one moment."""
+    row = select(monday).where(SummedWeeks.roll_up == grains.name).scalar_subquery()
+    return as_time(grains, engine, func.coalesce(row, literal(_BEGINNING, Date)))
 
 
-def sums(facets: Facets, engine: str) -> Select[Any]:
-    """The rows of weeks that the days add up to; in the order of their keys, so that a week's lie side by side."""
-    rows = facets.days.table.c
-    key = (facets.days.whose, _week(rows.day, engine).label("week"), rows.dimension, rows.value)
-    return select(*key, func.sum(rows.clicks).label("clicks")).group_by(*key).order_by(*key)
+def as_time(grains: Grains, engine: str, day: ColumnElement[date]) -> ColumnElement[date]:
+    """The beginning of a UTC day in SQL, as times of these grains are compared with it."""
+    if (
+        grains.fine.tells_days or engine == "sqlite"
+    ):  # where the text of a day sorts before those of its times
+        return day
+    return func.timezone(_UTC, cast(day, TIMESTAMP))
 
 
-def _late(rows: Rows, known: Summed) -> Rows:
-    found: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
-    for subject, day, dimension, value, clicks in rows:
-        week = monday(date.fromisoformat(day))
-        if week < known.until(subject):
-            found[subject, week.isoformat(), dimension, value] += clicks
-    return [(*key, clicks) for key, clicks in sorted(found.items())]
+def sums(grains: Grains, engine: str) -> Select[Any]:
+    """The coarse rows that the fine ones add up to; in the order of their keys, so that a week's lie side by side."""
+    rows = grains.fine.table.c
+    keys, values = _further(grains)
+    time = _coarse(grains, engine).label(grains.coarse.time.name)
+    key = (grains.fine.whose, time, *(rows[name] for name in keys))
+    return select(*key, *(func.sum(rows[name]).label(name) for name in values)).group_by(*key).order_by(*key)
+
+
+def _further(grains: Grains) -> tuple[Sequence[str], Sequence[str]]:
+    """The columns of the coarse table: those of its key after subject and time, and those that are summed."""
+    columns = list(grains.coarse.table.columns)[2:]
+    keys = [column.name for column in columns if column.primary_key]
+    return keys, [column.name for column in columns if not column.primary_key]
 
 
 @cache
-def _state(facets: Facets) -> Select[int, date, date, date]:
+def _state(grains: Grains) -> Select[int, date, date, date]:
     return select(SummedWeeks.subject_id, SummedWeeks.passed, SummedWeeks.here, SummedWeeks.ahead).where(
-        SummedWeeks.facets == name(facets)
+        SummedWeeks.roll_up == grains.name
     )
 
 
-def _week(day: ColumnElement[date], engine: str) -> ColumnElement[date]:
+def _coarse_text(grains: Grains, time: str) -> str:
+    """The coarse time of a fine one, both as they are stored."""
+    if grains.fine.tells_days:
+        return monday(date.fromisoformat(time)).isoformat()
+    return f"{time[:13]}:00:00.000000"
+
+
+def _coarse(grains: Grains, engine: str) -> ColumnElement[date]:
+    time = grains.fine.time
+    if not grains.fine.tells_days:
+        return _hour(time, engine)
     if engine == "postgresql":
-        return cast(func.date_trunc(literal_column("'week'"), cast(day, TIMESTAMP)), Date)
-    return func.date(day, literal_column("'-6 days'"), literal_column("'weekday 1'"), type_=Date())
+        return cast(func.date_trunc(literal_column("'week'"), cast(time, TIMESTAMP)), Date)
+    return func.date(time, literal_column("'-6 days'"), literal_column("'weekday 1'"), type_=Date())
+
+
+def _hour(time: ColumnElement[date], engine: str) -> ColumnElement[Any]:
+    if engine == "postgresql":
+        return func.date_trunc(literal_column("'hour'"), time, _UTC, type_=UTCDateTime())
+    return type_coerce(func.substr(time, 1, 13).op("||")(literal_column("':00:00.000000'")), UTCDateTime)

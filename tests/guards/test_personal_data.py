@@ -23,6 +23,7 @@ NOT_EXPORTED = {
     "account_counts": "sums of what is in it of each link; GET /stats/export has them by hour",
     "account_facets": "sums over visitors; GET /stats/export has them",
     "account_facet_weeks": "sums of account_facets",
+    "account_hours": "sums of account_counts",
     "stats_versions": "a number that says whether remembered statistics still hold",
 }
 STAYS = {
@@ -32,6 +33,7 @@ STAYS = {
     "account_counts": "counts of visitors, which `flask clicks verify` holds against those of links",
     "account_facets": "as account_counts",
     "account_facet_weeks": "as account_counts",
+    "account_hours": "as account_counts",
     "stats_versions": "a number beside an id",
     "outgoing_mails": "the letter that tells of it, sealed, until it is sent, a day at most (ADR 22)",
 }
