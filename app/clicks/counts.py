@@ -79,14 +79,14 @@ def _ask_postgresql(
 ) -> list[Sums]:
     values = {
         "bounds": _array(bounds),
-        "cut": _array(cut or []),
+        **({"cut": _array(cut)} if cut else {}),
         "start": bounds[0],
         "end": bounds[-1],
         "hours_until": bounds[0] if cut is None else bounds[-1],
         "whose": subject.id,
     }
     found = [[0] * len(_SUMMED)] * (len(bounds) - 1)
-    for place, *sums in db.session.execute(_by_thresholds(subject.counts), values).all():
+    for place, *sums in db.session.execute(_by_thresholds(subject.counts, bool(cut)), values).all():
         found[place] = sums
     return found
 
@@ -125,25 +125,21 @@ def _texts(times: Sequence[datetime]) -> str:
 
 
 @cache
-def _by_thresholds(counts: Grains) -> Select[Any]:
+def _by_thresholds(counts: Grains, some_cut: bool) -> Select[Any]:
     """For PostgreSQL: one scan of the range in each grain; each row finds its place among the bounds by a binary
-    search. Of hours that are cut, their quarters."""
+    search."""
     hours, quarters = counts.coarse, counts.fine
     summed = weeks.summed_until(counts, "postgresql", weeks.until(bindparam("whose")))
     summed = func.least(summed, bindparam("hours_until", type_=UTCDateTime))
-    cut = func.unnest(_times("cut")).table_valued("hour").render_derived(name="cut")
-    cut_quarters = quarters.time >= cut.c.hour, quarters.time < cut.c.hour + literal_column("interval '1 hour'")
-    # With a limit (there are no more than four) they are looked up for each hour; else all would be read for each.
-    of_cut = _of(quarters, *cut_quarters, quarters.time < summed).limit(4).correlate(cut).lateral()
-    rows = (
-        union_all(
-            _of(hours, hours.time < summed, hours.time.not_in(select(cut.c.hour))),
-            _of(quarters, quarters.time >= summed),
-            select(of_cut).select_from(cut).join(of_cut, true()),
-        )
-        .subquery()
-        .c
-    )
+    parts = [_of(hours, hours.time < summed), _of(quarters, quarters.time >= summed)]
+    if some_cut:
+        cut = func.unnest(_times("cut")).table_valued("hour").render_derived(name="cut")
+        own = quarters.time >= cut.c.hour, quarters.time < cut.c.hour + literal_column("interval '1 hour'")
+        # With a limit (an hour has four) they are looked up for each hour; else all would be read for each.
+        of_cut = _of(quarters, *own, quarters.time < summed).limit(4).correlate(cut).lateral()
+        parts[0] = parts[0].where(hours.time.not_in(select(cut.c.hour)))
+        parts.append(select(of_cut).select_from(cut).join(of_cut, true()))
+    rows = union_all(*parts).subquery().c
     # In a SELECT of its own it is read once; bare, PostgreSQL would read the text anew for each row.
     thresholds = select(_times("bounds")).scalar_subquery()
     place = (func.width_bucket(rows.time, thresholds) - 1).label("place")

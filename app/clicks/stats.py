@@ -7,10 +7,11 @@ Remembered is what the statements found, not what is made of it: so all ranges t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import BindParameter, Select, bindparam, func, select, union_all
 from sqlalchemy.orm import aliased
 
 from app.clicks import counts, facets, periods, versions, weeks
@@ -120,32 +121,37 @@ def fresh_totals(link_ids: list[int]) -> dict[int, Totals]:
 
 def _sums(link_ids: list[int]) -> list[tuple[int, int, int, datetime | None]]:
     """Of the links that have any: id, humans, bots, and when the last one was."""
+    rows = db.session.execute(_sums_of_links(db.engine.dialect.name), {"ids": link_ids})
+    # PostgreSQL sums bigints to numeric, which arrives as Decimal.
+    return [(row.link_id, int(row.humans), int(row.bots), row.last_at) for row in rows]
+
+
+@cache
+def _sums_of_links(engine: str) -> Select[Any]:
+    quarters, hours, own = ClickCount, ClickHour, aliased(ClickCount)
+    ids: BindParameter[list[int]] = bindparam("ids", expanding=True)
+    # Before `ahead` the weeks of every link are summed.
+    summed = weeks.summed_until(LINK_COUNTS, engine, SummedWeeks.ahead)
+    # Each grain by itself first: in the order of its key, where SQLite would sort both together.
+    rows = union_all(
+        *(
+            select(model.link_id, func.sum(model.humans).label("humans"), func.sum(model.bots).label("bots"))
+            .where(model.link_id.in_(ids), within)
+            .group_by(model.link_id)
+            for model, within in ((hours, hours.hour < summed), (quarters, quarters.quarter >= summed))
+        )
+    ).subquery()
     # Of the latest quarter that has one. Not the maximum of all: it is not in PostgreSQL's index, and would have each
     # quarter's row read from a page of its own, 40 times as dear.
-    quarters, hours, own = ClickCount, ClickHour, aliased(ClickCount)
-    # Before `ahead` the weeks of every link are summed.
-    summed = weeks.summed_until(LINK_COUNTS, db.engine.dialect.name, SummedWeeks.ahead)
-    rows = (
-        union_all(
-            *(
-                select(model.link_id, model.humans, model.bots).where(model.link_id.in_(link_ids), within)
-                for model, within in ((hours, hours.hour < summed), (quarters, quarters.quarter >= summed))
-            )
-        )
-        .subquery()
-        .c
-    )
     last_at = (
         select(own.last_at)
-        .where(own.link_id == rows.link_id, own.last_at.is_not(None))
+        .where(own.link_id == rows.c.link_id, own.last_at.is_not(None))
         .order_by(own.quarter.desc())
         .limit(1)
         .scalar_subquery()
     )
-    sums = (func.sum(rows[name]).label(name) for name in ("humans", "bots"))
-    found = db.session.execute(select(rows.link_id, *sums, last_at.label("last_at")).group_by(rows.link_id))
-    # PostgreSQL sums bigints to numeric, which arrives as Decimal.
-    return [(row.link_id, int(row.humans), int(row.bots), row.last_at) for row in found]
+    sums = (func.sum(rows.c[name]).label(name) for name in ("humans", "bots"))
+    return select(rows.c.link_id, *sums, last_at.label("last_at")).group_by(rows.c.link_id)
 
 
 def _counted(moment: Moment, subject: Subject, bounds: list[datetime]) -> list[Counts]:

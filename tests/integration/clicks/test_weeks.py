@@ -205,11 +205,15 @@ def test_a_long_range_reads_weeks_and_days_around_them() -> None:
 
 
 def test_a_range_reads_hours_that_are_summed_and_that_no_bound_cuts() -> None:
-    """A click in each of two hours by their quarters, a hundred by the hours; day breaks in the second one."""
+    """Four clicks in each of two hours by their quarters, a hundred by the hours; day breaks in the second.
+    And one click just after what is summed."""
     first, second = (datetime(2026, 5, 20, hour, tzinfo=UTC) for hour in (12, 18))
+    after = datetime.combine(MONDAY, time(), UTC)
+    quarters = [hour + number * QUARTER for hour in (first, second) for number in range(4)]
     with database.writing() as connection:
+        for quarter in (*quarters, after):
+            connection.execute(insert(ClickCount), {"link_id": 1, "quarter": quarter, "humans": 1})
         for hour in (first, second):
-            connection.execute(insert(ClickCount), {"link_id": 1, "quarter": hour + QUARTER, "humans": 1})
             connection.execute(insert(ClickHour), {"link_id": 1, "hour": hour, "humans": 100})
     summed_until(MONDAY, "click_counts")
 
@@ -217,16 +221,16 @@ def test_a_range_reads_hours_that_are_summed_and_that_no_bound_cuts() -> None:
         bounds = periods.starts(Period(start, first + 2 * DAY), interval, periods.zone(zone))
         return sum(humans for humans, _, _ in sums(subjects.of_link(1, 10), bounds))
 
-    assert [told("day", zone) for zone in ("UTC", "Asia/Kolkata", "Asia/Kathmandu")] == [200, 101, 101]
-    assert [told("hour", zone) for zone in ("UTC", "Asia/Kolkata")] == [200, 2]
+    assert [told("day", zone) for zone in ("UTC", "Asia/Kolkata", "Asia/Kathmandu")] == [200, 104, 104]
+    assert [told("hour", zone) for zone in ("UTC", "Asia/Kolkata")] == [200, 8]
     assert told("week", "UTC", first - 20 * DAY) == 0  # up to the Monday before
-    assert total(1) == 200
+    assert total(1) == 201
     with database.writing() as connection:
         connection.execute(
             text("UPDATE summed_weeks SET ahead = '2026-05-18', here = '2026-05-18', subject_id = 1")
         )
-    assert told("day", "UTC") == 2
-    assert total(1) == 2
+    assert told("day", "UTC") == 8
+    assert total(1) == 9
 
 
 def test_a_week_is_summed_once_a_day_has_passed_since_it_ended_and_not_twice(
