@@ -66,7 +66,7 @@ CHORES: Sequence[Chore] = (
     Chore("spool positions", 5.0, note_positions),
     Chore("old clicks", 10.0, OldClicks().forget),
     Chore("old visitors", 10.0, forget_visitors),
-    Chore("facets by week", 10.0, sum_weeks),
+    Chore("sums of weeks", 10.0, sum_weeks),
 )
 _PATIENCE = (
     5.0  # seconds for the mail that is being sent when the worker shall stop; it is sent again otherwise

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Select,
+    String,
     case,
     cast,
     func,
@@ -118,10 +119,10 @@ def summed_until(grains: Grains, engine: str, monday: Any) -> ColumnElement[date
 
 def as_time(grains: Grains, engine: str, day: ColumnElement[date]) -> ColumnElement[date]:
     """The beginning of a UTC day in SQL, as times of these grains are compared with it."""
-    if (
-        grains.fine.tells_days or engine == "sqlite"
-    ):  # where the text of a day sorts before those of its times
+    if grains.fine.tells_days:
         return day
+    if engine == "sqlite":  # where a time is a text, and with its fractions sorts after this one
+        return type_coerce(day, String).op("||")(literal_column("' 00:00:00'"))
     return func.timezone(_UTC, cast(day, TIMESTAMP))
 
 

@@ -151,7 +151,7 @@ def test_had_the_version_been_asked_for_last_it_would_be_told_wrongly(click: Cli
     db.session.remove()
     click()
     late = versions.moment([OWNERS[1]])
-    late.read("counts", ["link_id", 1, [PERIOD.start, PERIOD.end]], lambda: [found[0].humans])
+    late.read("counts", ["link_id", 1, [PERIOD.start, PERIOD.end]], lambda: [found[0][0]])
     assert late.read("counts", ["link_id", 1, [PERIOD.start, PERIOD.end]], lambda: [1]) == [0]
 
 

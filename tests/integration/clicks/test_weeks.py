@@ -205,9 +205,9 @@ def test_a_long_range_reads_weeks_and_days_around_them() -> None:
 
 
 def test_a_range_reads_hours_that_are_summed_and_that_no_bound_cuts() -> None:
-    """Four clicks in each of two hours by their quarters, a hundred by the hours; day breaks in the second.
-    And one click just after what is summed."""
-    first, second = (datetime(2026, 5, 20, hour, tzinfo=UTC) for hour in (12, 18))
+    """Four clicks in each of two hours by their quarters, a hundred by the hours; in the first a week begins in India
+    and Nepal. And one click just after what is summed."""
+    first, second = datetime(2026, 5, 17, 18, tzinfo=UTC), datetime(2026, 5, 20, 12, tzinfo=UTC)
     after = datetime.combine(MONDAY, time(), UTC)
     quarters = [hour + number * QUARTER for hour in (first, second) for number in range(4)]
     with database.writing() as connection:
@@ -217,20 +217,21 @@ def test_a_range_reads_hours_that_are_summed_and_that_no_bound_cuts() -> None:
             connection.execute(insert(ClickHour), {"link_id": 1, "hour": hour, "humans": 100})
     summed_until(MONDAY, "click_counts")
 
-    def told(interval: periods.Interval, zone: str, start: datetime = first - 3 * DAY) -> int:
-        bounds = periods.starts(Period(start, first + 2 * DAY), interval, periods.zone(zone))
-        return sum(humans for humans, _, _ in sums(subjects.of_link(1, 10), bounds))
+    def told(interval: periods.Interval, zone: str) -> int:
+        period = Period(second - 20 * DAY, second + 2 * DAY)
+        starts = periods.starts(period, interval, periods.zone(zone))
+        found = sums(subjects.of_link(1, 10), [period.start, *starts[1:], period.end])
+        return sum(humans for humans, _, _ in found)
 
-    assert [told("day", zone) for zone in ("UTC", "Asia/Kolkata", "Asia/Kathmandu")] == [200, 104, 104]
+    assert [told("week", zone) for zone in ("UTC", "Asia/Kolkata", "Asia/Kathmandu")] == [200, 104, 104]
     assert [told("hour", zone) for zone in ("UTC", "Asia/Kolkata")] == [200, 8]
-    assert told("week", "UTC", first - 20 * DAY) == 0  # up to the Monday before
     assert total(1) == 201
     with database.writing() as connection:
         connection.execute(
             text("UPDATE summed_weeks SET ahead = '2026-05-18', here = '2026-05-18', subject_id = 1")
         )
-    assert told("day", "UTC") == 8
-    assert total(1) == 9
+    assert told("week", "UTC") == 104
+    assert total(1) == 105
 
 
 def test_a_week_is_summed_once_a_day_has_passed_since_it_ended_and_not_twice(
