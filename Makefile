@@ -24,14 +24,15 @@ run: $(VENV)/runtime .env ## Start web and worker on 127.0.0.1:8000 (PORT=8001 f
 	@exec $(BIN)/python deploy/supervise.py
 
 test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and PostgreSQL (COVERAGE=1 measures branches, half as long again)
-	@$(BIN)/python -m pytest tests --ignore=tests/system -n auto --dist worksteal \
+	@$(BIN)/python -m pytest tests --ignore=tests/system -m "not deployed" -n auto --dist worksteal \
 		$(if $(COVERAGE),--cov=app --cov-branch --cov-report=term:skip-covered --cov-fail-under=95) $(ARGS)
 	$(if $(COVERAGE),@$(BIN)/python -m coverage json -q -o - | $(BIN)/python -m tests.branches)
 
 e2e: $(VENV)/development ## As it is deployed: make run, containers, Nginx, Chromium (needs Debian's nginx, chromium, curl, jq, nodejs, npm)
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
-	@$(BIN)/python -m pytest tests/system/test_swagger.py tests/system -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest tests/system/test_swagger.py tests/system tests/e2e -m deployed \
+		-n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/development ## Style, formatting, the direction of imports, known insecure patterns
 	@$(BIN)/ruff check .

@@ -10,7 +10,6 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +99,12 @@ def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def reusable_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> "ReusableSQLite":
-    return ReusableSQLite(sqlite_template, tmp_path_factory)
+def reusable_sqlite(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["ReusableSQLite"]:
+    database = ReusableSQLite(sqlite_template, tmp_path_factory)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -270,7 +273,7 @@ _CLEAN = ";".join(
 class ReusableSQLite:
     """A SQLite file that is emptied after each test, so that an application can stay on it.
 
-    One whose schema a test changed, or that is still locked, is left and another one taken.
+    One that a test moved, whose schema it changed, or that is still locked, is left and another one taken.
     """
 
     _FINGERPRINT = (
@@ -280,8 +283,8 @@ class ReusableSQLite:
     def __init__(self, template: Path, folders: pytest.TempPathFactory) -> None:
         self._template = template
         self._folders = folders
-        self._schema = self._fingerprint(template)
-        self._file = self._make()
+        self._make()
+        self._schema = self._fingerprint()
 
     @property
     def url(self) -> str:
@@ -290,21 +293,26 @@ class ReusableSQLite:
     def clean(self) -> None:
         """Make it as new for the next test."""
         try:
-            with closing(sqlite3.connect(self._file, timeout=1)) as connection:
-                connection.execute("PRAGMA synchronous = OFF")
-                connection.executescript(f"BEGIN IMMEDIATE; {_CLEAN}; COMMIT")
-            intact = self._fingerprint(self._file) == self._schema
-        except sqlite3.Error:
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_CLEAN}; COMMIT")
+            intact = self._fingerprint() == self._schema and self._file.stat().st_ino == self._inode
+        except (sqlite3.Error, FileNotFoundError):
             intact = False
         if not intact:
-            self._file = self._make()
+            self.close()
+            self._make()
 
-    def _make(self) -> Path:
-        return Path(shutil.copy(self._template, self._folders.mktemp("sqlite") / "slugline.db"))
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()
 
-    def _fingerprint(self, file: Path) -> object:
-        with closing(sqlite3.connect(file)) as connection:
-            return connection.execute(self._FINGERPRINT).fetchall()
+    def _make(self) -> None:
+        self._file = Path(shutil.copy(self._template, self._folders.mktemp("sqlite") / "slugline.db"))
+        self._connection = sqlite3.connect(self._file, timeout=1)
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._inode = self._file.stat().st_ino
+
+    def _fingerprint(self) -> object:
+        return self._connection.execute(self._FINGERPRINT).fetchall()
 
 
 class SharedApps:

@@ -21,6 +21,7 @@ from typing import Any
 
 import flask_migrate
 import psycopg
+import pytest
 
 from app import create_app
 from app.database import metadata
@@ -30,6 +31,8 @@ from tests.conftest import PASSWORD, environment, new_postgres_database
 from tests.e2e.processes import PATIENCE, ROOT, children, eventually, having
 from tests.servers import postgresql
 
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.deployed)]
+"""Of the tests with processes: `make test` has the time for one."""
 BROWSER = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ledger import TARGETS, Result, run
+from tests.service import ENGINES
 
 VISITS = 900
 SEED = 7
@@ -13,7 +14,7 @@ def ledger(start, url: str, application: str = "wsgi:app") -> Result:
     return run(service, visits=VISITS, targets=list(TARGETS), seed=SEED)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_answered_visit_is_stored_once_whatever_is_killed(start, new_database, engine):
     result = ledger(start, new_database(engine))
     assert result.kills.total() == 3

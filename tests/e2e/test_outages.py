@@ -86,6 +86,7 @@ def own_postgres_url(server: PostgreSQL, tmp_path: Path) -> str:
     return url
 
 
+@pytest.mark.deployed
 @pytest.mark.asvs("16.5.2")
 def test_a_stopped_database_is_a_503_and_costs_no_click(start, server, own_postgres_url):
     service = start(own_postgres_url)

@@ -14,7 +14,7 @@ import redis
 from tests.conftest import PASSWORD
 from tests.e2e.processes import PATIENCE, ROOT, eventually
 from tests.servers import free_port
-from tests.service import Service
+from tests.service import ENGINES, Service
 from tests.stopwatch import stopwatch
 
 CALLS = 20  # that a user may make in the test of limits
@@ -22,7 +22,7 @@ CALLS = 20  # that a user may make in the test of limits
 BEHIND = {"sqlite": 0.0, "postgresql": 1.1}
 
 
-@pytest.fixture(scope="module", params=BEHIND)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request) -> str:
     return request.param
 

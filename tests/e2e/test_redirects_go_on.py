@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from tests.e2e.processes import eventually
-from tests.service import Service, writing_elsewhere
+from tests.service import ENGINES, Service, writing_elsewhere
 from tests.stopwatch import stopwatch
 
 VISITS = 100
@@ -25,7 +25,7 @@ def follow(service: Service, code: str, times: int = VISITS) -> None:
             assert taken() - asked_at < AT_ONCE
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=ENGINES)
 def service(request, start, new_database) -> Service:
     return start(new_database(request.param))
 
