@@ -31,7 +31,7 @@ test: $(VENV)/development ## Every test but those of `make e2e`, on SQLite and P
 e2e: $(VENV)/development ## As it is deployed: make run, containers, Nginx, Chromium (needs Debian's nginx, chromium, curl, jq, nodejs, npm)
 	@missing=; for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { echo "make e2e needs:$$missing (apt-get install$$missing)" >&2; exit 1; }
-	@$(BIN)/python -m pytest tests/system/test_swagger.py tests/system tests/e2e -m deployed \
+	@$(BIN)/python -m pytest tests/system tests/e2e -m deployed \
 		-n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/development ## Style, formatting, the direction of imports, known insecure patterns

@@ -127,8 +127,8 @@ def unanswered(connection: Connection) -> Iterator[Callable[[Callable[[], object
         yield lambda _: None
         return
     raw: Any = connection.connection.driver_connection
-    _make_room(raw.pgconn.socket)
     with _driver(connection), raw.pipeline():
+        _make_room(raw.pgconn.socket)
 
         def meanwhile(do: Callable[[], object]) -> None:
             while raw.pgconn.flush():  # what the socket did not take yet

@@ -2,7 +2,7 @@
 
 A link is handed over when its owner's account is closed (`app.clicks.handover`), beside ingesters that remember who
 owned it. So each stores a batch under a shared lock, and only while nothing was handed over since it began to
-remember; a handover takes that lock alone, as does who sums the weeks of facets (`app.clicks.summing`). On SQLite,
+remember; a handover takes that lock alone, as does who sums weeks (`app.clicks.summing`). On SQLite,
 where one writes at a time, there is nothing to lock.
 """
 

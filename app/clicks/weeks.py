@@ -168,4 +168,6 @@ def _coarse(grains: Grains, engine: str) -> ColumnElement[date]:
 def _hour(time: ColumnElement[date], engine: str) -> ColumnElement[Any]:
     if engine == "postgresql":
         return func.date_trunc(literal_column("'hour'"), time, _UTC, type_=UTCDateTime())
-    return type_coerce(func.substr(time, 1, 13).op("||")(literal_column("':00:00.000000'")), UTCDateTime)
+    # Of bound numbers SQLite would take one expression for several, and sort for each.
+    hour = func.substr(time, literal_column("1"), literal_column("13"))
+    return type_coerce(hour.op("||")(literal_column("':00:00.000000'")), UTCDateTime)

@@ -167,6 +167,22 @@ def test_addresses_are_keyed_anew_and_back(make_app: AppFactory) -> None:
 
 
 @both_engines
+def test_who_takes_hours_back_takes_none_for_summed_afterwards(make_app: AppFactory) -> None:
+    app = make_app()
+    with app.app_context():
+        flask_migrate.upgrade()
+        with database.writing() as connection:
+            for table in ("click_counts", "account_counts", "click_facets"):
+                monday = "2026-05-25"
+                columns = "facets, subject_id, passed, here, ahead"
+                values = f"'{table}', 0, '{monday}', '{monday}', '{monday}'"
+                connection.execute(text(f"INSERT INTO summed_weeks ({columns}) VALUES ({values})"))
+        flask_migrate.downgrade(revision="0019")
+        with database.reading() as connection:
+            assert list(connection.scalars(text("SELECT facets FROM summed_weeks"))) == ["click_facets"]
+
+
+@both_engines
 def test_default_domain_is_a_row_and_the_only_one_without_a_host(make_app: AppFactory) -> None:
     app = make_app()
     with app.app_context():

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import event, insert, text
 
 from app import database
-from app.clicks import counts, facets, handover, periods, subjects, summing
+from app.clicks import counts, facets, handover, periods, subjects, summing, weeks
 from app.clicks.accounting import Accounting
 from app.clicks.batch import batch_of
 from app.clicks.countries import countries
@@ -34,7 +34,7 @@ from app.clicks.models import (
 from app.clicks.periods import QUARTER, Period
 from app.clicks.stats import fresh_totals
 from app.clicks.store import store
-from app.clicks.subjects import ACCOUNT_COUNTS, ACCOUNT_FACETS, LINK_COUNTS, Subject
+from app.clicks.subjects import ACCOUNT_COUNTS, ACCOUNT_FACETS, LINK_COUNTS, LINK_FACETS, Subject
 from app.clicks.summing import sum_weeks
 from app.clicks.verifying import verify
 from app.clicks.versions import of_everybody
@@ -315,6 +315,34 @@ def test_late_lines_are_added_to_the_weeks_of_whom_the_pass_has_come_to(
     assert wrong(NOW - DAYS * DAY) == []
     after = table(ClickFacetWeek), table(ClickHour), table(AccountHour)
     assert all(old != new for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("late", [{"user_agent": CURL}, {"visitor": None}])
+def test_a_late_line_that_adds_to_no_facet_is_added_to_its_hour(
+    ingester: Ingester, finished: Finished, late: dict[str, Any]
+) -> None:
+    store_lines(random.Random(12), 100)
+    sum_all()
+    finished([line(**late, at=NOW - 20 * DAY)])
+    drain(ingester)
+    assert wrong() == []
+
+
+def test_late_rows_go_in_the_order_of_their_keys() -> None:
+    """What keeps ingesters of several hosts from deadlocks."""
+    store_lines(random.Random(13), 100)
+    sum_all()
+    entry = Accounting().enter(batch_of(lines(random.Random(14), 300), countries()))
+    with database.reading() as connection:
+        late = weeks.late(connection, entry)
+    for gain, grains in (
+        (entry.links, (LINK_COUNTS, LINK_FACETS)),
+        (entry.accounts, (ACCOUNT_COUNTS, ACCOUNT_FACETS)),
+    ):
+        for own, rows in zip(grains, (gain.count_rows(), gain.facets), strict=True):
+            found = late.of(own, rows)
+            assert len(found) > 20
+            assert found == sorted(found)
 
 
 def test_a_step_waits_for_a_batch_that_is_being_stored(app: Flask) -> None:
