@@ -65,8 +65,8 @@ class Size:
 
 SHORT = Size(
     False,
-    {"user": 14, "manager": 14, "admin": 14},
-    {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1},
+    {"user": 17, "manager": 17, "admin": 17},
+    {GenerationMode.POSITIVE: 1},
     6,
     10,
     1_000,
