@@ -1,24 +1,19 @@
 """How Slugline talks to SQLite and PostgreSQL: the model base, times in UTC, reading and writing connections.
 
 On both engines a transaction is either reading or writing, decided before it begins: a reading one refuses to
-write (so that a GET that writes fails on both), a writing one on SQLite begins IMMEDIATE, because a reader that
-turns writer fails at once with BUSY_SNAPSHOT, whatever the timeout.
+write, so that a GET that writes fails on both (ADR 4).
 """
 
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
-    URL,
     BigInteger,
     Connection,
     DateTime,
@@ -27,13 +22,15 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    event,
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+from app import database_on_postgresql, database_on_sqlite
+from app.database_on_sqlite import QueuedConnection, queue_of
 
 metadata = MetaData(
     naming_convention={
@@ -53,10 +50,6 @@ Insert = postgresql.Insert | sqlite.Insert
 
 _READ_ONLY = "read_only"
 _BUSY_TIMEOUT = 5.0  # seconds a writer waits for a lock before it gives up and the caller gets a 503
-_QUEUE_POLL = 0.001  # seconds
-LOG_LIMIT = 16_384
-"""Pages of 4 KiB: how large SQLite's write-ahead log gets before a commit writes it back, should the worker not have
-done it before (`app.clicks.checkpoints`)."""
 _LOOK_EVERY = 5_000  # steps of SQLite's virtual machine: some 0.3 ms
 
 
@@ -89,69 +82,21 @@ class GaveWay(Exception):
     """Another writer began to wait, so this transaction was given up: nothing of it is stored."""
 
 
-class QueuedConnection(sqlite3.Connection):
-    """A SQLite connection whose writers queue on a lock file before they begin.
-
-    SQLite's own busy handler sleeps ever longer between tries, so a writer that commits back to back (the
-    click ingester) starves the rest: logins took 730 ms at the 99th percentile beside it, 22 ms with the queue.
-    """
-
-    _queue: int | None = None
-
-    def enter_queue(self, path: str) -> float:
-        """Wait for the turn to write, at most the busy timeout; return the seconds of it that are left, in which
-        SQLite itself may refuse who got no turn."""
-        if self._queue is None:
-            self._queue = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + _BUSY_TIMEOUT
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(self._queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                os.utime(self._queue)  # which `last_wait` and `giving_way` tell of
-                time.sleep(_QUEUE_POLL)
-        return deadline - time.monotonic()
-
-    def touched(self) -> int:
-        """A number that is another as soon as somebody waits for the turn that is this connection's."""
-        return 0 if self._queue is None else os.fstat(self._queue).st_mtime_ns
-
-    def leave_queue(self) -> None:
-        if self._queue is not None:
-            fcntl.flock(self._queue, fcntl.LOCK_UN)
-
-    def commit(self) -> None:
-        # A failed commit (full disk) leaves the transaction open: the rollback that follows leaves the queue.
-        super().commit()
-        self.leave_queue()
-
-    def rollback(self) -> None:
-        try:
-            super().rollback()
-        finally:
-            self.leave_queue()
-
-    def close(self) -> None:
-        super().close()
-        if self._queue is not None:
-            os.close(self._queue)
-            self._queue = None
-
-
 def init_app(app: Flask, db: SQLAlchemy) -> None:
     """Bind `db` to the application, with an engine whose transactions are reading or writing."""
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, app.config["WEB_THREADS"])
+    kind = database_on_sqlite if url.drivername == "sqlite" else database_on_postgresql
+    threads: int = app.config["WEB_THREADS"]
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "hide_parameters": True,  # errors go to the log, parameters hold addresses and hashes
+        "pool_size": threads + 1,  # a thread that holds a session may need a short transaction beside it
+        "max_overflow": threads,
+        "pool_timeout": _BUSY_TIMEOUT,
+        **kind.engine_options(url),
+    }
     db.init_app(app)
     with app.app_context():
-        engine = db.engine
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "connect", _prepare_postgresql)
-        event.listen(engine, "begin", _begin_postgresql)
+        kind.listen(db.engine, _reads, _BUSY_TIMEOUT)
 
 
 @contextmanager
@@ -200,7 +145,7 @@ def last_wait() -> float:
     engine = _engine()
     if engine.dialect.name == "sqlite":
         with suppress(FileNotFoundError):  # as long as nobody has written
-            return os.stat(_queue_of(engine)).st_mtime
+            return os.stat(queue_of(engine)).st_mtime
     return 0.0
 
 
@@ -222,78 +167,10 @@ def make_read_only(session: Any) -> None:
     session.execution_options = session.execution_options.union({_READ_ONLY: True})
 
 
-def _engine_options(url: URL, threads: int) -> dict[str, Any]:
-    options = {
-        "hide_parameters": True,  # errors go to the log, parameters hold addresses and hashes
-        "pool_size": threads + 1,  # a thread that holds a session may need a short transaction beside it
-        "max_overflow": threads,
-        "pool_timeout": _BUSY_TIMEOUT,
-    }
-    if url.drivername == "sqlite":
-        _make_private(Path(url.database or ""))
-        return {**options, "connect_args": {"factory": QueuedConnection, "timeout": _BUSY_TIMEOUT}}
-    # Whatever the server is set to: who has waited for a lock reads on as of then, not as of his first statement.
-    level = {"isolation_level": "READ COMMITTED"}
-    return {**options, **level, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
-
-
-def _make_private(file: Path) -> None:
-    """Have a SQLite file that only its owner reads; SQLite gives the files beside it the same mode."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # what cannot be made is told when it is opened
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
 def _engine() -> Engine:
     engine: Engine = current_app.extensions["sqlalchemy"].engine
     return engine
 
 
-def _queue_of(engine: Engine) -> str:
-    """The file whose lock SQLite's writers queue for; its time of change is that of the last vain try."""
-    return f"{engine.url.database}-queue"
-
-
-def _prepare_sqlite(connection: QueuedConnection, _record: object) -> None:
-    connection.isolation_level = None  # `_begin_sqlite` begins, not the driver
-    # SQLite's own `lower` knows ASCII only, so that a search for Ärger would not find ärger.
-    connection.create_function("lower", 1, _lower, deterministic=True)
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_LIMIT}")
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    read_only = bool(connection.get_execution_options().get(_READ_ONLY))
-    # Past SQLAlchemy, which takes ten times as long: these two touch no file, so that they cannot fail.
-    raw.execute(f"PRAGMA query_only = {int(read_only)}")
-    if read_only:
-        raw.execute("BEGIN")
-        return
-    left = raw.enter_queue(_queue_of(connection.engine))
-    try:
-        # What is left: else who waits for a turn in vain would wait once more here.
-        raw.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except BaseException:
-        raw.leave_queue()
-        raise
-    finally:
-        raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT * 1000)}")
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    connection.execute(f"SET lock_timeout = {int(_BUSY_TIMEOUT * 1000)}")
-    connection.commit()
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    raw.read_only = bool(connection.get_execution_options().get(_READ_ONLY))
+def _reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READ_ONLY))

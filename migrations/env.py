@@ -41,6 +41,8 @@ def run() -> None:
     with db.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            # An index that is made CONCURRENTLY has no transaction that says itself that it writes.
+            connection.execute(text("SET default_transaction_read_only = off"))
             connection.commit()
         context.configure(
             connection=connection,
@@ -54,6 +56,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        connection.invalidate()  # with what was set for it, which is not for whoever would get it next
 
 
 if context.is_offline_mode():

@@ -3,7 +3,7 @@
 SQLite does it by itself in the commit that brings the log to 1,000 pages, whosever that is: half of the time that a
 batch of clicks holds up the other writers, and beside ingest some 40 ms of somebody's sign-in. Done afterwards,
 nobody waits for it, and in pieces that are larger it costs a third. So no connection does it before the log has
-`database.LOG_LIMIT`, which is as large as it gets while no worker runs.
+`database_on_sqlite.LOG_LIMIT`, which is as large as it gets while no worker runs.
 """
 
 import time

@@ -26,12 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.clicks import weeks
-from app.clicks.subjects import Grains, RollUp, Subject
+from app.clicks import hourly, weeks
+from app.clicks.subjects import SUMMED, Grains, RollUp, Subject
 from app.database import UTCDateTime
 from app.extensions import db
 
-_SUMMED = ("humans", "bots", "uniques")
 _HOUR = timedelta(hours=1)
 _WORTH = 32  # hours to one that is cut: India's days have 24, compared with those before 48
 _TEXT = 19  # characters of a time down to its second
@@ -57,6 +56,8 @@ Sums = list[int]
 
 def between(subject: Subject, bounds: Sequence[datetime]) -> list[Sums]:
     """What `Counts` are made of, from each of `bounds` (ascending, in UTC) to before the next, by one statement."""
+    if hourly.are_hours(bounds):
+        return hourly.between(subject, bounds)
     ask = _ask_postgresql if db.engine.dialect.name == "postgresql" else _ask_sqlite
     return ask(subject, bounds, _cut_hours(bounds))
 
@@ -86,7 +87,7 @@ def _ask_postgresql(
         "hours_until": bounds[0] if cut is None else bounds[-1],
         "whose": subject.id,
     }
-    found = [[0] * len(_SUMMED)] * (len(bounds) - 1)
+    found = [[0] * len(SUMMED)] * (len(bounds) - 1)
     for place, *sums in db.session.execute(_by_thresholds(subject.counts, bool(cut)), values).all():
         found[place] = sums
     return found
@@ -97,7 +98,7 @@ def _ask_sqlite(subject: Subject, bounds: Sequence[datetime], cut: Sequence[date
         return _of_pieces(subject, bounds)
     edges = {edge for hour in cut for edge in (hour, hour + _HOUR) if bounds[0] < edge < bounds[-1]}
     pieces = sorted(edges.union(bounds))
-    found = [[0] * len(_SUMMED) for _ in bounds[1:]]
+    found = [[0] * len(SUMMED) for _ in bounds[1:]]
     for start, sums in zip(pieces, _of_pieces(subject, pieces), strict=False):
         place = bisect(bounds, start) - 1
         found[place] = [before + more for before, more in zip(found[place], sums, strict=True)]
@@ -145,13 +146,13 @@ def _by_thresholds(counts: Grains, some_cut: bool) -> Select[Any]:
     thresholds = select(_times("bounds")).scalar_subquery()
     place = (func.width_bucket(rows.time, thresholds) - 1).label("place")
     # PostgreSQL sums bigints to numeric, which would arrive as Decimal.
-    return select(place, *(cast(func.sum(rows[name]), BigInteger) for name in _SUMMED)).group_by("place")
+    return select(place, *(cast(func.sum(rows[name]), BigInteger) for name in SUMMED)).group_by("place")
 
 
 def _of(roll_up: RollUp, *within: ColumnElement[bool]) -> Select[Any]:
     """Rows of the range."""
     whole = roll_up.time >= bindparam("start"), roll_up.time < bindparam("end")
-    sums = (roll_up.table.c[name] for name in _SUMMED)
+    sums = (roll_up.table.c[name] for name in SUMMED)
     return select(roll_up.time.label("time"), *sums).where(
         roll_up.whose == bindparam("whose"), *whole, *within
     )
@@ -176,7 +177,7 @@ def _by_pairs(counts: Grains) -> Select[Any]:
 
     def sums(roll_up: RollUp) -> ColumnElement[Any]:
         rows = roll_up.table.c
-        found = select(func.json_array(*(func.coalesce(func.sum(rows[name]), 0) for name in _SUMMED)))
+        found = select(func.json_array(*(func.coalesce(func.sum(rows[name]), 0) for name in SUMMED)))
         within = roll_up.time >= start, roll_up.time < end
         return found.where(roll_up.whose == bindparam("whose"), *within).correlate(pair).scalar_subquery()
 

@@ -24,7 +24,6 @@ from sqlalchemy import (
 
 from app import database
 from app.clicks import weeks
-from app.clicks.models import SummedWeeks
 from app.clicks.periods import QUARTER, Period
 from app.clicks.subjects import Grains, RollUp, Subject
 from app.extensions import db
@@ -144,8 +143,8 @@ def _summed_until(facets: Grains) -> ColumnElement[date]:
     weeks and days are of one moment."""
     monday, end = bindparam("monday", type_=Date), bindparam("end", type_=Date)
     until = weeks.until(bindparam("whose"))
-    within = select(case((until <= monday, monday), (until >= end, end), else_=until))
-    return func.coalesce(within.where(SummedWeeks.roll_up == facets.name).scalar_subquery(), monday)
+    within = case((until <= monday, monday), (until >= end, end), else_=until)
+    return func.coalesce(weeks.kept(facets, within), monday)
 
 
 def _order(rows: Any) -> tuple[ColumnElement[Any], ...]:

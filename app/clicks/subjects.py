@@ -20,6 +20,9 @@ from app.clicks.models import (
 )
 from app.database import Base, table_of
 
+SUMMED = ("humans", "bots", "uniques")
+"""The columns of counts that add up, in both grains."""
+
 
 @dataclass(frozen=True)
 class RollUp:

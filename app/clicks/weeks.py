@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    ScalarSelect,
     Select,
     String,
     case,
@@ -34,10 +35,11 @@ from app.clicks.bulk import Rows
 from app.clicks.models import SummedWeeks
 from app.clicks.subjects import ALL, Grains
 from app.clicks.times import stored_quarter
-from app.database import UTCDateTime
+from app.database import UTCDateTime, table_of
 
 WEEK = timedelta(days=7)
 _BEGINNING = date.min  # which is a Monday
+_TABLE = table_of(SummedWeeks)
 _FURTHEST = "SELECT max(passed) FROM summed_weeks"
 _UTC: ColumnElement[str] = literal_column("'UTC'")
 
@@ -104,7 +106,7 @@ def late(connection: Connection, entry: Entry) -> Late:
 
 def until(whose: ColumnElement[int]) -> ColumnElement[date]:
     """`Summed.until` in SQL, of a row of `summed_weeks`."""
-    state: Any = SummedWeeks
+    state = _TABLE.c
     return case(
         (whose < state.subject_id, state.passed), (whose == state.subject_id, state.here), else_=state.ahead
     )
@@ -113,8 +115,12 @@ def until(whose: ColumnElement[int]) -> ColumnElement[date]:
 def summed_until(grains: Grains, engine: str, monday: Any) -> ColumnElement[date]:
     """A Monday of the row of `summed_weeks`, as times of these grains are compared with it; the beginning of all time
     where nothing is summed. Read within the statement, so that both grains are of one moment."""
-    row = select(monday).where(SummedWeeks.roll_up == grains.name).scalar_subquery()
-    return as_time(grains, engine, func.coalesce(row, literal(_BEGINNING, Date)))
+    return as_time(grains, engine, func.coalesce(kept(grains, monday), literal(_BEGINNING, Date)))
+
+
+def kept(grains: Grains, value: Any) -> ScalarSelect[Any]:
+    """What the row of `summed_weeks` says of these grains; NULL where nothing is summed."""
+    return select(value).where(_TABLE.c.facets == grains.name).scalar_subquery()
 
 
 def as_time(grains: Grains, engine: str, day: ColumnElement[date]) -> ColumnElement[date]:
@@ -159,15 +165,15 @@ def _coarse_text(grains: Grains, time: str) -> str:
 def _coarse(grains: Grains, engine: str) -> ColumnElement[date]:
     time = grains.fine.time
     if not grains.fine.tells_days:
-        return _hour(time, engine)
+        return hour(time, engine)
     if engine == "postgresql":
         return cast(func.date_trunc(literal_column("'week'"), cast(time, TIMESTAMP)), Date)
     return func.date(time, literal_column("'-6 days'"), literal_column("'weekday 1'"), type_=Date())
 
 
-def _hour(time: ColumnElement[date], engine: str) -> ColumnElement[Any]:
+def hour(time: ColumnElement[date], engine: str) -> ColumnElement[Any]:
     if engine == "postgresql":
         return func.date_trunc(literal_column("'hour'"), time, _UTC, type_=UTCDateTime())
     # Of bound numbers SQLite would take one expression for several, and sort for each.
-    hour = func.substr(time, literal_column("1"), literal_column("13"))
-    return type_coerce(hour.op("||")(literal_column("':00:00.000000'")), UTCDateTime)
+    beginning = func.substr(time, literal_column("1"), literal_column("13"))
+    return type_coerce(beginning.op("||")(literal_column("':00:00.000000'")), UTCDateTime)

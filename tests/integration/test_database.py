@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, delete, func, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
@@ -38,6 +39,7 @@ sys.stdin.read()
 """
 LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT max(i) FROM n"
 """A statement of some ten steps for each of so many rows."""
+SERVERS_OWN = text("SELECT reset_val FROM pg_settings WHERE name = :name")
 
 
 def new_guess(key: str = "k") -> Any:
@@ -377,9 +379,14 @@ class TestSQLite:
         self, make_app: AppFactory, patient_for: Callable[[float], None]
     ) -> None:
         """A writer of ours has both: who waits gives up without beginning to wait once more."""
-        app = make_app()  # SQLite itself would wait as long as tests do
-        _write_elsewhere(app, "first")
         patient_for(0.2)
+        app = make_app()
+        _write_elsewhere(app, "first")
+        with (
+            app.app_context(),
+            database.reading() as connection,
+        ):  # SQLite itself would wait as long as tests do
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
         with ThreadPoolExecutor() as others, open(f"{sqlite_file(app)}-queue", "r+") as queue, held(app):
             fcntl.flock(queue, fcntl.LOCK_EX)
             refused = others.submit(_write_elsewhere, app, "second")
@@ -472,18 +479,59 @@ class TestPostgreSQL:
         with make_app(DATABASE_URL=stricter).app_context():
             for begun in (database.reading, database.writing):
                 with begun() as connection:
-                    assert connection.scalar(text("SHOW default_transaction_isolation")) == "serializable"
+                    assert (
+                        connection.scalar(SERVERS_OWN, {"name": "default_transaction_isolation"})
+                        == "serializable"
+                    )
                     assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
 
     def test_connection_that_the_server_closed_is_replaced(self, app: Flask, alice: Caller) -> None:
         with app.app_context(), database.writing() as connection:
             connection.execute(
                 text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    f"SELECT pg_terminate_backend(pid, {int(PATIENCE * 1000)}) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             )
         assert alice.get("/users/me").status_code == 200
+
+    def test_reading_needs_no_transaction_but_for_what_is_read_bit_by_bit(self, app: Flask) -> None:
+        numbers = text("SELECT i FROM generate_series(1, 10) AS i")
+        with app.app_context(), database.reading() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            assert connection.scalars(numbers).all() == list(range(1, 11))
+            assert raw.info.transaction_status == TransactionStatus.IDLE
+            with connection.scalars(numbers, execution_options={"yield_per": 3}) as bits:
+                assert next(bits) == 1
+                assert raw.info.transaction_status == TransactionStatus.INTRANS
+                assert list(bits) == list(range(2, 11))
+            with pytest.raises(DBAPIError, match="read-only transaction"):
+                connection.execute(new_guess())
+            connection.rollback()
+            assert connection.scalar(text("SELECT 1")) == 1
+            assert raw.info.transaction_status == TransactionStatus.IDLE
+        with app.app_context(), database.writing() as connection:
+            connection.execute(new_guess())
+            raw = connection.connection.dbapi_connection
+            assert raw.info.transaction_status == TransactionStatus.INTRANS
+        assert guesses(app) == 1
+
+    def test_reading_at_an_isolation_of_its_own_sees_one_state_throughout(self, app: Flask) -> None:
+        count = select(func.count()).select_from(Guess)
+        with app.app_context(), database.reading() as connection:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+            assert connection.scalar(count) == 0
+            _write_elsewhere(app)
+            assert connection.scalar(count) == 0
+        assert guesses(app) == 1
+
+    def test_what_the_url_says_of_connecting_is_kept(self, make_app: AppFactory, postgres_url: str) -> None:
+        url = make_url(postgres_url).update_query_dict({"keepalives_idle": "7"})
+        app = make_app(DATABASE_URL=url.render_as_string(hide_password=False))
+        with app.app_context(), database.reading() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            told = raw.info.get_parameters()
+        assert (told["keepalives_idle"], told["keepalives_count"]) == ("7", "3")
 
 
 def _write_elsewhere(app: Flask, key: str = "k") -> None:
