@@ -111,7 +111,10 @@ def writing() -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine | None = None) -> Iterator[Connection]:
-    """A short transaction that refuses to write, on `engine` where there is no application context."""
+    """A short transaction that refuses to write, on `engine` where there is no application context.
+
+    On PostgreSQL it is none: each statement is by itself, which READ COMMITTED would have it be anyway (ADR 25).
+    """
     with (engine or _engine()).connect().execution_options(**{_READ_ONLY: True}) as connection:
         yield connection
 

@@ -2,8 +2,8 @@
 long as most statements take by themselves.
 
 Under READ COMMITTED each statement has a snapshot of its own, within a transaction or without. So a reading asks
-without BEGIN and ROLLBACK; that it writes nothing, the session itself sees to, and a transaction that may begins as
-READ WRITE. And whether the server has closed an idle connection is seen on its socket (ADR 25).
+without BEGIN and ROLLBACK; that it writes nothing, the session itself sees to, and a transaction that may write
+begins as READ WRITE. And whether the server has closed an idle connection is seen on its socket (ADR 25).
 """
 
 from collections.abc import Callable
@@ -15,24 +15,29 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 _CONNECTING = {
-    "connect_timeout": 5,  # seconds, like those below
-    # A network that forgets idle connections, or a server that is gone without a word, is noticed while nobody waits.
+    "connect_timeout": 5,  # seconds, like those of keepalives
+    # A network that forgot an idle connection is noticed while nobody waits.
     "keepalives_idle": 60,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    # A server that is gone without a word keeps nobody waiting for longer: else some 15 minutes.
+    "tcp_user_timeout": 30_000,  # milliseconds
 }
-"""What libpq is told where DATABASE_URL does not say it."""
+
+
+def connecting(url: URL) -> dict[str, int]:
+    """What libpq is told of connecting, where the URL does not say it."""
+    return {name: value for name, value in _CONNECTING.items() if name not in url.query}
 
 
 def engine_options(url: URL) -> dict[str, Any]:
     """What `create_engine` takes."""
-    told = {name: value for name, value in _CONNECTING.items() if name not in url.query}
     return {
         # Whatever the server is set to: who has waited for a lock reads on as of then, not as of his first statement.
         "isolation_level": "READ COMMITTED",
         # A statement that is planned once for all values fits a link of ten clicks or one of ten million, and fails
         # after a migration until the connection is closed.
-        "connect_args": {**told, "prepare_threshold": None},
+        "connect_args": {**connecting(url), "prepare_threshold": None},
     }
 
 
@@ -65,12 +70,11 @@ def _begin(connection: Connection, read_only: bool) -> None:
     """Say how what follows is to begin; psycopg begins it with the first statement, or not at all."""
     raw: Any = connection.connection.dbapi_connection
     raw.read_only = read_only
-    if "isolation_level" not in connection.get_execution_options():  # who chose one has a transaction
+    if "isolation_level" not in connection.get_execution_options():  # whoever chose one has chosen that, too
         raw.autocommit = read_only
 
 
-def _give_a_transaction(connection: Connection, cursor: Any, *_: object) -> None:
+def _give_a_transaction(_connection: Connection, cursor: object, *_: object) -> None:
     """What is read bit by bit (`yield_per`) is a cursor of the server's, which needs a transaction to live in."""
-    raw: Any = connection.connection.dbapi_connection
-    if raw.autocommit and isinstance(cursor, psycopg.ServerCursor):
-        raw.autocommit = False
+    if isinstance(cursor, psycopg.ServerCursor) and cursor.connection.autocommit:
+        cursor.connection.autocommit = False

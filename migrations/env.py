@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SAWarning
 
 from app.database import UTCDateTime
@@ -39,24 +39,30 @@ def run() -> None:
     # SQLite's cannot be read back, which SQLAlchemy warns of.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", SAWarning)
     with db.engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-            # An index that is made CONCURRENTLY has no transaction that says itself that it writes.
-            connection.execute(text("SET default_transaction_read_only = off"))
-            connection.commit()
-        context.configure(
-            connection=connection,
-            target_metadata=db.metadata,
-            render_item=render_item,
-            include_object=include_object,
-            compare_type=True,
-            # SQLite can alter a table only by making it anew.
-            render_as_batch=connection.dialect.name == "sqlite",
-            transaction_per_migration=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-        connection.invalidate()  # with what was set for it, which is not for whoever would get it next
+        try:
+            run_on(connection)
+        finally:
+            connection.invalidate()  # with what is set for it, which is not for whoever would get it next
+
+
+def run_on(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        # An index that is made CONCURRENTLY has no transaction that says itself that it writes.
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=db.metadata,
+        render_item=render_item,
+        include_object=include_object,
+        compare_type=True,
+        # SQLite can alter a table only by making it anew.
+        render_as_batch=connection.dialect.name == "sqlite",
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 if context.is_offline_mode():

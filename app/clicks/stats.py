@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from app.clicks import counts, facets, periods, versions, weeks
 from app.clicks.counts import Counts
 from app.clicks.facets import Entry
-from app.clicks.models import ClickCount, ClickHour, SummedWeeks
+from app.clicks.models import ClickCount, ClickHour
 from app.clicks.periods import Interval, Period
 from app.clicks.subjects import LINK_COUNTS, Subject
 from app.clicks.versions import Moment
@@ -131,7 +131,7 @@ def _sums_of_links(engine: str) -> Select[Any]:
     quarters, hours, own = ClickCount, ClickHour, aliased(ClickCount)
     ids: BindParameter[list[int]] = bindparam("ids", expanding=True)
     # Before `ahead` the weeks of every link are summed.
-    summed = weeks.summed_until(LINK_COUNTS, engine, SummedWeeks.ahead)
+    summed = weeks.summed_until(LINK_COUNTS, engine, weeks.STATE.ahead)
     # Each grain by itself first: in the order of its key, where SQLite would sort both together.
     rows = union_all(
         *(

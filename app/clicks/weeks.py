@@ -39,7 +39,8 @@ from app.database import UTCDateTime, table_of
 
 WEEK = timedelta(days=7)
 _BEGINNING = date.min  # which is a Monday
-_TABLE = table_of(SummedWeeks)
+STATE = table_of(SummedWeeks).c
+"""The columns, not the model's: with a model in a statement the ORM looks at each of its rows."""
 _FURTHEST = "SELECT max(passed) FROM summed_weeks"
 _UTC: ColumnElement[str] = literal_column("'UTC'")
 
@@ -106,9 +107,8 @@ def late(connection: Connection, entry: Entry) -> Late:
 
 def until(whose: ColumnElement[int]) -> ColumnElement[date]:
     """`Summed.until` in SQL, of a row of `summed_weeks`."""
-    state = _TABLE.c
     return case(
-        (whose < state.subject_id, state.passed), (whose == state.subject_id, state.here), else_=state.ahead
+        (whose < STATE.subject_id, STATE.passed), (whose == STATE.subject_id, STATE.here), else_=STATE.ahead
     )
 
 
@@ -120,7 +120,7 @@ def summed_until(grains: Grains, engine: str, monday: Any) -> ColumnElement[date
 
 def kept(grains: Grains, value: Any) -> ScalarSelect[Any]:
     """What the row of `summed_weeks` says of these grains; NULL where nothing is summed."""
-    return select(value).where(_TABLE.c.facets == grains.name).scalar_subquery()
+    return select(value).where(STATE.facets == grains.name).scalar_subquery()
 
 
 def as_time(grains: Grains, engine: str, day: ColumnElement[date]) -> ColumnElement[date]:
@@ -150,9 +150,7 @@ def _further(grains: Grains) -> tuple[Sequence[str], Sequence[str]]:
 
 @cache
 def _state(grains: Grains) -> Select[int, date, date, date]:
-    return select(SummedWeeks.subject_id, SummedWeeks.passed, SummedWeeks.here, SummedWeeks.ahead).where(
-        SummedWeeks.roll_up == grains.name
-    )
+    return select(STATE.subject_id, STATE.passed, STATE.here, STATE.ahead).where(STATE.facets == grains.name)
 
 
 def _coarse_text(grains: Grains, time: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, Select, any_, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, database
+from app.database_on_postgresql import connecting
 from app.links.lookup import Lookup, NotNow
 from app.links.models import DEFAULT_DOMAIN_ID, Link
 from app.links.resolve import COLUMNS, DOMAIN_ID, LINKS, Resolved
@@ -70,9 +71,10 @@ class PostgreSQLLinks:
 
     def _listen_on(self, lookup: Lookup[Any], stop: threading.Event) -> None:
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        told: Any = connecting(self._engine.url)
         while not stop.is_set():
             try:
-                with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+                with psycopg.connect(url, autocommit=True, **told) as connection:
                     self._follow(connection, lookup, stop)
             except (
                 Exception

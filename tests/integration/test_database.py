@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from psycopg.pq import TransactionStatus
@@ -118,11 +119,11 @@ class TestReadingOnly:
         assert client.post("/write").text == "written"
         assert guesses(app) == 1
 
-    def test_connection_that_has_read_may_write_again(self, app: Flask) -> None:
+    def test_connection_that_has_read_may_write_again_and_the_other_way_round(self, app: Flask) -> None:
         with app.app_context():
             for number in range(3):
-                with database.reading() as connection:
-                    connection.execute(select(Guess))
+                with pytest.raises(DBAPIError), database.reading() as connection:
+                    connection.execute(new_guess("refused"))
                 with database.writing() as connection:
                     connection.execute(new_guess(str(number)))
         assert guesses(app) == 3
@@ -382,10 +383,8 @@ class TestSQLite:
         patient_for(0.2)
         app = make_app()
         _write_elsewhere(app, "first")
-        with (
-            app.app_context(),
-            database.reading() as connection,
-        ):  # SQLite itself would wait as long as tests do
+        with app.app_context(), database.reading() as connection:
+            # SQLite itself would wait as long as tests do.
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
         with ThreadPoolExecutor() as others, open(f"{sqlite_file(app)}-queue", "r+") as queue, held(app):
             fcntl.flock(queue, fcntl.LOCK_EX)
@@ -485,15 +484,26 @@ class TestPostgreSQL:
                     )
                     assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
 
-    def test_connection_that_the_server_closed_is_replaced(self, app: Flask, alice: Caller) -> None:
-        with app.app_context(), database.writing() as connection:
-            connection.execute(
-                text(
-                    f"SELECT pg_terminate_backend(pid, {int(PATIENCE * 1000)}) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-            )
-        assert alice.get("/users/me").status_code == 200
+    @pytest.mark.parametrize("begun", [database.reading, database.writing])
+    def test_connection_that_the_server_closed_is_replaced(
+        self, make_app: AppFactory, postgres_url: str, begun: Callable[[], Any]
+    ) -> None:
+        with make_app().app_context():  # whose pool holds one connection
+            before = _backend()
+            assert _backend() == before
+            with psycopg.connect(postgres_url.replace("+psycopg", "")) as other:
+                closed = other.execute(f"SELECT pg_terminate_backend({before}, {int(PATIENCE * 1000)})")
+                assert closed.fetchone() == (True,)
+            with begun() as connection:
+                assert connection.scalar(text("SELECT pg_backend_pid()")) != before
+            assert _backend() != before
+
+    def test_statements_are_not_prepared(self, make_app: AppFactory) -> None:
+        with make_app().app_context():
+            for _ in range(10):
+                _backend()
+            with database.reading() as connection:
+                assert connection.scalar(text("SELECT count(*) FROM pg_prepared_statements")) == 0
 
     def test_reading_needs_no_transaction_but_for_what_is_read_bit_by_bit(self, app: Flask) -> None:
         numbers = text("SELECT i FROM generate_series(1, 10) AS i")
@@ -532,6 +542,12 @@ class TestPostgreSQL:
             raw: Any = connection.connection.dbapi_connection
             told = raw.info.get_parameters()
         assert (told["keepalives_idle"], told["keepalives_count"]) == ("7", "3")
+
+
+def _backend() -> Any:
+    """The server's process of the connection that a reading gets."""
+    with database.reading() as connection:
+        return connection.scalar(text("SELECT pg_backend_pid()"))
 
 
 def _write_elsewhere(app: Flask, key: str = "k") -> None:

@@ -10,7 +10,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, make_url, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import create_app, database
 from app.extensions import db
@@ -70,6 +70,24 @@ def test_upgrade_check_downgrade_upgrade(make_app: AppFactory) -> None:
         flask_migrate.upgrade()
         flask_migrate.check()
     assert tables(app) == wanted
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_reads_refuses_to_write_after_migrations_and_after_one_that_failed(make_app: AppFactory) -> None:
+    """They make their own session one that may write."""
+    in_the_way = text("CREATE TABLE users (id int)")
+    with make_app().app_context():
+        with database.writing() as connection:
+            connection.execute(in_the_way)
+        with pytest.raises(DBAPIError, match="already exists"):
+            flask_migrate.upgrade()
+        with pytest.raises(DBAPIError, match="read-only"), database.reading() as connection:
+            connection.execute(text("DROP TABLE users"))
+        with database.writing() as connection:
+            connection.execute(text("DROP TABLE users"))
+        flask_migrate.upgrade()
+        with pytest.raises(DBAPIError, match="read-only"), database.reading() as connection:
+            connection.execute(text("DELETE FROM users"))
 
 
 @both_engines

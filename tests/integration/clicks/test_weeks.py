@@ -217,20 +217,25 @@ def test_a_range_reads_hours_that_are_summed_and_that_no_bound_cuts() -> None:
             connection.execute(insert(ClickHour), {"link_id": 1, "hour": hour, "humans": 100})
     summed_until(MONDAY, "click_counts")
 
+    link = subjects.of_link(1, 10)
+
     def told(interval: periods.Interval, zone: str) -> int:
         period = Period(second - 20 * DAY, second + 2 * DAY)
         starts = periods.starts(period, interval, periods.zone(zone))
-        found = sums(subjects.of_link(1, 10), [period.start, *starts[1:], period.end])
+        found = sums(link, [period.start, *starts[1:], period.end])
         return sum(humans for humans, _, _ in found)
 
     assert [told("week", zone) for zone in ("UTC", "Asia/Kolkata", "Asia/Kathmandu")] == [200, 104, 104]
     assert [told("hour", zone) for zone in ("UTC", "Asia/Kolkata")] == [200, 8]
+    assert sums(link, [first + QUARTER, first + HOUR, first + 2 * HOUR]) == [[3, 0, 0], [0, 0, 0]]
+    assert sums(link, [second - HOUR, second, second + 2 * QUARTER]) == [[0, 0, 0], [2, 0, 0]]
     assert total(1) == 201
     with database.writing() as connection:
         connection.execute(
             text("UPDATE summed_weeks SET ahead = '2026-05-18', here = '2026-05-18', subject_id = 1")
         )
-    assert told("week", "UTC") == 104
+    assert [told(interval, "UTC") for interval in ("week", "hour")] == [104, 104]
+    assert sums(link, [second + QUARTER, second + HOUR, second + 2 * HOUR]) == [[3, 0, 0], [0, 0, 0]]
     assert total(1) == 105
 
 
