@@ -73,13 +73,15 @@ class Entrance:
     def follow(self, hits: Sequence[Hit], wait: bool) -> list[Plain | Way]:
         """The links to answer them with, in their order, clicks recorded: one read and one write for all.
 
-        Without `wait` nothing here takes longer than a small read.
+        Without `wait` nothing here takes longer than a small read; where that is not enough, LATER, and nothing is
+        recorded.
         """
         now = clock.now()
         recorder: Recorder = self._extensions[RECORDER]
         if not (wait or recorder.is_ready(now)):
-            return [Way.ORDINARY] * len(hits)
-        found = self.lookup.find([hit[:2] for hit in hits], now, wait, Way.ORDINARY)
+            return [Way.LATER] * len(hits)
+        unknown = Way.ORDINARY if wait else Way.LATER
+        found = self.lookup.find([hit[:2] for hit in hits], now, wait, unknown)
         clicks = []
         for place, (hit, link) in enumerate(zip(hits, found, strict=True)):
             if isinstance(link, Plain):

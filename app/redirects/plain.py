@@ -19,6 +19,8 @@ class Way(Enum):
     """It needs thought, which the Flask route has."""
     UNKNOWN = auto()
     """There is no such link; the Flask route need not ask again."""
+    LATER = auto()
+    """It is not known without waiting for the database."""
 
 
 class Answer:

@@ -2,8 +2,9 @@
 
 A new connection is parked in the poller instead of being handed to a thread. When it becomes readable it is read
 once; if the bytes are exactly one complete, plain GET of a plain link, they are answered as soon as all that is
-readable in this round of the poller was read: by one look-up, one write of all clicks, and an answer each. Every
-other sequence of bytes is given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
+readable in this round of the poller was read: by one look-up, one write of all clicks, and an answer each. Those
+whose link is not known without waiting (PostgreSQL) are looked up by one thread, all in one statement. Every other
+sequence of bytes is given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
 """
 
 import re
@@ -11,11 +12,11 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import gunicorn
 from flask import Flask
@@ -53,6 +54,15 @@ _THOUGHTFUL = frozenset(
 )
 
 
+class _Asked(NamedTuple):
+    """A connection that waits for its answer, with what was read of it."""
+
+    conn: Any
+    client: socket.socket
+    data: bytes
+    hit: Hit
+
+
 class Worker(server.Worker):
     """gthread with the fast entrance."""
 
@@ -62,8 +72,10 @@ class Worker(server.Worker):
         self._date = b""
         self._dated = 0
         self._sorted_at = 0.0
-        self._round: list[tuple[Any, socket.socket, bytes, Hit]] = []
-        """Connections that wait for their answers, with what was read of them."""
+        self._round: list[_Asked] = []
+        self._unknown: list[_Asked] = []
+        """Whose links are not known; the poller does not watch their connections."""
+        self._looking_up: Future[Sequence[Plain | Way]] | None = None
         self.keepalived_conns: deque[Any]
 
     def load_wsgi(self) -> None:
@@ -84,9 +96,7 @@ class Worker(server.Worker):
             super().enqueue_req(conn)
             return
         conn.set_timeout()
-        self.keepalived_conns.append(conn)
-        callback = partial(self.on_client_socket_readable, conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+        self._park(conn)
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """Answer a plain hit, or give back what was read."""
@@ -102,7 +112,7 @@ class Worker(server.Worker):
         if not data:
             self._drop(conn)
         elif hit := self._hit(conn, data):
-            self._round.append((conn, client, data, hit))
+            self._round.append(_Asked(conn, client, data, hit))
             if len(self._round) == _ROUND:
                 self._answer_round()
         else:
@@ -204,24 +214,61 @@ class Worker(server.Worker):
 
     def _answer_round(self) -> None:
         waiting, self._round = self._round, []
-        links = self._followed(self._entrance, [hit for *_, hit in waiting])
-        opening, until, answered = self._opening(), time.monotonic() + self._keepalive, 0
-        for (conn, client, data, _), link in zip(waiting, links, strict=True):
+        links = self._followed(self._entrance, [asked.hit for asked in waiting], wait=False)
+        known = []
+        for asked, link in zip(waiting, links, strict=True):
+            if link is Way.LATER:
+                self.poller.unregister(asked.client)
+                self.keepalived_conns.remove(asked.conn)
+                self._unknown.append(asked)
+            else:
+                known.append((asked, link))
+        self._answer(known)
+        self._look_up()
+
+    def _answer(self, links: Iterable[tuple[_Asked, Plain | Way]]) -> None:
+        opening, answered = self._opening(), 0
+        until = time.monotonic() + (self._keepalive if self.alive else _LINGER)
+        for asked, link in links:
             if not isinstance(link, Plain):
-                self._give_back(conn, client, data)
+                self._give_back(asked.conn, asked.client, asked.data)
                 continue
             answered += 1
-            if _sent(client, b"".join((link.answer.first, opening, link.target, link.answer.rest))):
-                conn.timeout = until
+            if _sent(asked.client, b"".join((link.answer.first, opening, link.target, link.answer.rest))):
+                asked.conn.timeout = until
             else:  # a client that does not read its answers
-                self._drop(conn)
+                self._drop(asked.conn)
         self.nr += answered
         FROM_WORKER.inc(answered)
 
-    def _followed(self, entrance: Any, hits: list[Hit]) -> Sequence[Plain | Way]:
+    def _look_up(self) -> None:
+        """Have a thread look up all links that are waited for, and record the clicks; one thread at a time, so that
+        those that come meanwhile are one statement, too."""
+        if self._looking_up or not self._unknown:
+            return
+        waiting, self._unknown = self._unknown, []
+        hits = [asked.hit for asked in waiting]
+        self._looking_up = self.tpool.submit(self._followed, self._entrance, hits, wait=True)
+        self._looking_up.add_done_callback(partial(self.method_queue.defer, self._answer_late, waiting))
+
+    def _answer_late(self, waiting: list[_Asked], looked_up: Future[Sequence[Plain | Way]]) -> None:
+        self._looking_up = None
+        for asked in waiting:
+            self._park(asked.conn)
+        links = [Way.ORDINARY] * len(waiting) if looked_up.cancelled() else looked_up.result()
+        self._answer(zip(waiting, links, strict=True))
+        self._look_up()
+
+    def _park(self, conn: Any) -> None:
+        """Wait in the poller for what the client sends next."""
+        self.keepalived_conns.append(conn)
+        callback = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+
+    def _followed(self, entrance: Any, hits: list[Hit], wait: bool) -> Sequence[Plain | Way]:
         """The links that they ask for, their clicks recorded."""
         try:
-            links: Sequence[Plain | Way] = entrance.follow(hits, wait=False)
+            links: Sequence[Plain | Way] = entrance.follow(hits, wait)
             return links
         except Exception:  # as above
             self.log.exception("the hot worker failed; the requests go the ordinary way")
