@@ -12,11 +12,11 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import gunicorn
 from flask import Flask
@@ -54,13 +54,8 @@ _THOUGHTFUL = frozenset(
 )
 
 
-class _Asked(NamedTuple):
-    """A connection that waits for its answer, with what was read of it."""
-
-    conn: Any
-    client: socket.socket
-    data: bytes
-    hit: Hit
+_Asked = tuple[Any, socket.socket, bytes, Hit]
+"""A connection that waits for its answer, with what was read of it."""
 
 
 class Worker(server.Worker):
@@ -75,7 +70,7 @@ class Worker(server.Worker):
         self._round: list[_Asked] = []
         self._unknown: list[_Asked] = []
         """Whose links are not known; the poller does not watch their connections."""
-        self._looking_up: Future[Sequence[Plain | Way]] | None = None
+        self._looking_up = False
         self.keepalived_conns: deque[Any]
 
     def load_wsgi(self) -> None:
@@ -112,7 +107,7 @@ class Worker(server.Worker):
         if not data:
             self._drop(conn)
         elif hit := self._hit(conn, data):
-            self._round.append(_Asked(conn, client, data, hit))
+            self._round.append((conn, client, data, hit))
             if len(self._round) == _ROUND:
                 self._answer_round()
         else:
@@ -214,49 +209,45 @@ class Worker(server.Worker):
 
     def _answer_round(self) -> None:
         waiting, self._round = self._round, []
-        links = self._followed(self._entrance, [asked.hit for asked in waiting], wait=False)
-        known = []
-        for asked, link in zip(waiting, links, strict=True):
-            if link is Way.LATER:
-                self.poller.unregister(asked.client)
-                self.keepalived_conns.remove(asked.conn)
-                self._unknown.append(asked)
-            else:
-                known.append((asked, link))
-        self._answer(known)
+        self._answer(waiting, self._followed(self._entrance, [hit for *_, hit in waiting], wait=False))
         self._look_up()
 
-    def _answer(self, links: Iterable[tuple[_Asked, Plain | Way]]) -> None:
+    def _answer(self, waiting: list[_Asked], links: Sequence[Plain | Way]) -> None:
         opening, answered = self._opening(), 0
         until = time.monotonic() + (self._keepalive if self.alive else _LINGER)
-        for asked, link in links:
-            if not isinstance(link, Plain):
-                self._give_back(asked.conn, asked.client, asked.data)
-                continue
-            answered += 1
-            if _sent(asked.client, b"".join((link.answer.first, opening, link.target, link.answer.rest))):
-                asked.conn.timeout = until
-            else:  # a client that does not read its answers
-                self._drop(asked.conn)
+        for asked, link in zip(waiting, links, strict=True):
+            conn, client, data, _ = asked
+            if isinstance(link, Plain):
+                answered += 1
+                if _sent(client, b"".join((link.answer.first, opening, link.target, link.answer.rest))):
+                    conn.timeout = until
+                else:  # a client that does not read its answers
+                    self._drop(conn)
+            elif link is Way.LATER:
+                self.poller.unregister(client)
+                self.keepalived_conns.remove(conn)
+                self._unknown.append(asked)
+            else:
+                self._give_back(conn, client, data)
         self.nr += answered
         FROM_WORKER.inc(answered)
 
     def _look_up(self) -> None:
-        """Have a thread look up all links that are waited for, and record the clicks; one thread at a time, so that
-        those that come meanwhile are one statement, too."""
-        if self._looking_up or not self._unknown:
-            return
-        waiting, self._unknown = self._unknown, []
-        hits = [asked.hit for asked in waiting]
-        self._looking_up = self.tpool.submit(self._followed, self._entrance, hits, wait=True)
-        self._looking_up.add_done_callback(partial(self.method_queue.defer, self._answer_late, waiting))
+        """Have a thread follow all links that are not known.
 
-    def _answer_late(self, waiting: list[_Asked], looked_up: Future[Sequence[Plain | Way]]) -> None:
-        self._looking_up = None
-        for asked in waiting:
-            self._park(asked.conn)
-        links = [Way.ORDINARY] * len(waiting) if looked_up.cancelled() else looked_up.result()
-        self._answer(zip(waiting, links, strict=True))
+        One thread at a time: what comes meanwhile is one statement again.
+        """
+        if self._unknown and not self._looking_up:
+            waiting, self._unknown = self._unknown, []
+            found = self.tpool.submit(self._followed, self._entrance, [hit for *_, hit in waiting], wait=True)
+            found.add_done_callback(partial(self.method_queue.defer, self._answer_late, waiting))
+            self._looking_up = True
+
+    def _answer_late(self, waiting: list[_Asked], found: Future[Sequence[Plain | Way]]) -> None:
+        self._looking_up = False
+        for conn, *_ in waiting:
+            self._park(conn)
+        self._answer(waiting, found.result())
         self._look_up()
 
     def _park(self, conn: Any) -> None:
