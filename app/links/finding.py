@@ -15,9 +15,9 @@ from app.links.models import Link
 from app.links.short_urls import Place
 
 
-def shown() -> Select[Link]:
+def shown(*, with_tags: bool = True) -> Select[Link]:
     """Links with what their representation needs, in two statements however many they are."""
-    return select(Link).options(*representation())
+    return select(Link).options(*representation(with_tags=with_tags))
 
 
 def representation(*, with_tags: bool = True) -> list[ORMOption]:
@@ -26,21 +26,23 @@ def representation(*, with_tags: bool = True) -> list[ORMOption]:
     return [*joined, selectinload(Link.tags)] if with_tags else [*joined]
 
 
-def readable(principal: Principal, place: Place) -> Link:
+def readable(principal: Principal, place: Place, *, with_tags: bool = True) -> Link:
     """The live link there: one's own, to a manager anybody's. Raises NotFound."""
-    return own(None if principal.moderates else principal.user_id, place)
+    return own(None if principal.moderates else principal.user_id, place, with_tags=with_tags)
 
 
-def own(owner_id: int | None, place: Place) -> Link:
+def own(owner_id: int | None, place: Place, *, with_tags: bool = True) -> Link:
     """The owner's live link; None: whoever that is. Raises NotFound."""
-    link = own_or_none(owner_id, place)
+    link = own_or_none(owner_id, place, with_tags=with_tags)
     if link is None:
         raise NotFound()
     return link
 
 
-def own_or_none(owner_id: int | None, place: Place) -> Link | None:
-    return db.session.scalar(shown().where(_live_at(owner_id, place))) if is_code(place.code) else None
+def own_or_none(owner_id: int | None, place: Place, *, with_tags: bool = True) -> Link | None:
+    if not is_code(place.code):
+        return None
+    return db.session.scalar(shown(with_tags=with_tags).where(_live_at(owner_id, place)))
 
 
 def held(owner_id: int, places: Iterable[Place]) -> list[Link]:

@@ -24,6 +24,6 @@ def list_clicks(query: dict[str, Any], code: str) -> tuple[dict[str, Any], dict[
     Newest first, for as long as this service keeps them one by one; statistics stay. Follow `_links.next` until there
     is none.
     """
-    link = finding.own(current_principal().user_id, place(code, query.get("domain")))
+    link = finding.own(current_principal().user_id, place(code, query.get("domain")), with_tags=False)
     clicks = history.clicks(link.id, query.get("start"), query.get("end"))
     return pagination.answer(clicks, query)

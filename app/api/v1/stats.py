@@ -35,7 +35,7 @@ def get_stats(query: dict[str, Any], code: str) -> dict[str, Any]:
 
     A click shows here within two seconds. Times count in whole quarters of an hour, `top` in whole UTC days.
     """
-    link = finding.readable(current_principal(), place(code, query.get("domain")))
+    link = finding.readable(current_principal(), place(code, query.get("domain")), with_tags=False)
     links = {
         "link": link_href(link),
         "clicks": link_href(link, "v1_clicks.list_clicks"),

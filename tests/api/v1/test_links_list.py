@@ -2,8 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import combinations, pairwise
 from typing import Any
@@ -11,13 +10,13 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, insert, select
+from sqlalchemy import insert, select
 
 from app import database
-from app.extensions import db
 from app.links.models import DEFAULT_DOMAIN_ID, Domain, Link, Tag, link_tags
 from tests.conftest import Caller
 from tests.making import URL, add_domain, follow, internal_id, make_link, set_role
+from tests.watching import statements
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -57,24 +56,6 @@ def tag_all_links(app: Flask, owner: Caller, names: list[str]) -> None:
 def domain_id(app: Flask, host: str) -> int:
     with app.app_context(), database.reading() as connection:
         return int(connection.scalar(select(Domain.id).where(Domain.host == host)) or 0)
-
-
-@contextmanager
-def statements(app: Flask) -> Iterator[list[str]]:
-    """The statements sent in the meantime, but those that begin and end a transaction."""
-    seen: list[str] = []
-
-    def record(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(("PRAGMA", "BEGIN")):
-            seen.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", record)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
 
 
 def test_list_is_ones_own_newest_first_each_as_it_is_read(alice: Caller, bob: Caller) -> None:

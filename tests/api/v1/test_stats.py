@@ -12,6 +12,7 @@ from app.clicks import versions
 from app.clicks.models import ClickCount, ClickFacet
 from tests.conftest import Caller
 from tests.making import add_domain, follow, internal_id, make_link, stored_link
+from tests.watching import statements
 
 RANGE = "from=2026-03-30T00:00:00Z&to=2026-04-02T00:00:00Z"
 
@@ -211,3 +212,12 @@ def test_unchanged_statistics_are_304_and_a_click_ends_that(app: Flask, alice: C
         connection.execute(update(ClickCount).values(humans=ClickCount.humans + 1))
         versions.add_steps(connection, [internal_id(app, alice)])
     assert alice.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["stats", "stats/export?of=referrers", "clicks"])
+def test_tags_are_not_read_for_what_shows_none(app: Flask, alice: Caller, path: str) -> None:
+    make_link(alice, code="abc", tags=["one"])
+    with statements(app) as seen:
+        assert alice.get(f"/links/abc/{path}").status_code == 200
+    assert any("FROM links" in statement for statement in seen)
+    assert not any("link_tags" in statement for statement in seen)
