@@ -89,7 +89,8 @@ def init_app(app: Flask, db: SQLAlchemy) -> None:
     threads: int = app.config["WEB_THREADS"]
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "hide_parameters": True,  # errors go to the log, parameters hold addresses and hashes
-        "pool_size": threads + 1,  # a thread that holds a session may need a short transaction beside it
+        # A thread that holds a session may need a short transaction beside it; and two threads read links.
+        "pool_size": threads + 2,
         "max_overflow": threads,
         "pool_timeout": _BUSY_TIMEOUT,
         **kind.engine_options(url),

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import Counter
 
+from app.links.models import DEFAULT_DOMAIN_ID
 from app.links.resolve import Resolved, domain_host
 
 T = TypeVar("T")
@@ -39,8 +40,8 @@ class Source(Protocol):
     def stamp(self) -> object | None:
         """What stays the same object while nothing changes; None while the source cannot tell."""
 
-    def domain_id(self, host: str, wait: bool) -> int:
-        """The domain of a host, as `domain_host` spells it. Raises NotNow."""
+    def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+        """Those of the hosts, as `domain_host` spells them, that are domains of ours. Raises NotNow."""
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
         """Those links of the domain that there are, by code. Raises NotNow unless it may `wait`."""
@@ -77,7 +78,8 @@ class Lookup(Generic[T]):
         self._old: dict[Key, Entry[T]] = {}
 
     def find(self, asked: Sequence[tuple[str, str]], now: datetime, wait: bool, unknown: T) -> list[T]:
-        """What there is of each host and code, as fresh as a read would tell; all reads are one statement.
+        """What there is of each host and code, as fresh as a read would tell. One statement reads the domains that
+        are not known, one the links of each domain.
 
         `unknown`, and neither a hit nor a miss, where the host is malformed, where one would have to wait and may
         not, or where the database does not answer.
@@ -85,8 +87,9 @@ class Lookup(Generic[T]):
         stamp, changes = self._source.stamp(), self._source.changes
         time = now.timestamp()
         found, missing, hits, misses = [unknown] * len(asked), [], 0, 0
+        domain_ids = self._domain_ids({host for host, _ in asked}, stamp, time, wait)
         for place, (host, code) in enumerate(asked):
-            domain_id = self._domain_id(host, stamp, time, wait)
+            domain_id = domain_ids.get(host)
             if domain_id is None:
                 continue
             key = domain_id, code
@@ -130,26 +133,32 @@ class Lookup(Generic[T]):
         for key, link in links:
             self._keep(key, self._entry(link, stamp, now), changes)
 
-    def _domain_id(self, host: str, stamp: object, time: float, wait: bool) -> int | None:
-        """The domain that `host` names; None where it is malformed, or not known now."""
-        changes = self._source.changes
-        entry = self._hosts.get(host)
-        if entry is not None and entry.stamp is stamp and time < entry.until:
-            return entry.value
-        name = domain_host(host)
-        if name is None:
-            return None
-        try:
-            domain_id = self._source.domain_id(name, wait)
-        except NotNow:
-            return None
-        if stamp is not None:
-            if len(self._hosts) >= MAX_HOSTS:
-                self._hosts = {}
-            self._hosts[host] = Entry(stamp, time + LONGEST, 0, domain_id)
+    def _domain_ids(self, hosts: Collection[str], stamp: object, time: float, wait: bool) -> dict[str, int]:
+        """The domains that hosts name, but for those that are malformed, or not known now."""
+        changes, found, missing = self._source.changes, {}, {}
+        for host in hosts:
+            entry = self._hosts.get(host)
+            if entry is not None and entry.stamp is stamp and time < entry.until:
+                found[host] = entry.value
+            elif (name := domain_host(host)) is not None:
+                missing[host] = name
+        if missing:
+            try:
+                ours = self._source.domain_ids({*missing.values()}, wait)
+            except NotNow:
+                return found
+            for host, name in missing.items():
+                found[host] = ours.get(name, DEFAULT_DOMAIN_ID)
+                if stamp is not None:
+                    self._keep_host(host, Entry(stamp, time + LONGEST, 0, found[host]))
             if self._source.changes != changes:
                 self.forget_hosts()
-        return domain_id
+        return found
+
+    def _keep_host(self, host: str, entry: Entry[int]) -> None:
+        if len(self._hosts) >= MAX_HOSTS:
+            self._hosts = {}
+        self._hosts[host] = entry
 
     def _older(self, key: Key, changes: int) -> Entry[T] | None:
         entry = self._old.get(key)
@@ -158,14 +167,15 @@ class Lookup(Generic[T]):
         return self._young.get(key)
 
     def _read(self, keys: set[Key], stamp: object, now: datetime, wait: bool) -> dict[Key, T]:
-        """What there is of each key; nothing of those that cannot be read now."""
+        """What there is of each key; nothing of those that cannot be read now. Once the database did not answer it is
+        asked no more."""
         changes, found = self._source.changes, {}
         for domain_id in {key[0] for key in keys}:
             codes = [code for domain, code in keys if domain == domain_id]
             try:
                 links = self._source.links(domain_id, codes, wait)
             except NotNow:
-                continue
+                break
             for code in codes:
                 entry = self._entry(links.get(code), stamp, now)
                 found[domain_id, code] = entry.value

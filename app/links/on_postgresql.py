@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock, database
 from app.database_on_postgresql import connecting
 from app.links.lookup import Lookup, NotNow
-from app.links.models import DEFAULT_DOMAIN_ID, Link
-from app.links.resolve import COLUMNS, DOMAIN_ID, LINKS, Resolved
+from app.links.models import Domain, Link
+from app.links.resolve import COLUMNS, LINKS, Resolved
 from app.logs import log
 
 CHANNEL = "slugline_links"
@@ -24,6 +24,7 @@ CHANNEL = "slugline_links"
 
 _RENEWAL = 0.5  # seconds
 _RETRY = 1.0  # seconds
+_DOMAINS = select(Domain.host, Domain.id).where(Domain.host == any_(bindparam("hosts")))
 _BY_CODE = LINKS.where(Link.code == any_(bindparam("codes")))
 _BY_ID = select(*COLUMNS).where(Link.id == any_(bindparam("ids")))
 
@@ -40,15 +41,16 @@ class PostgreSQLLinks:
         """One object for as long as one connection listens."""
         return self._stamp
 
-    def domain_id(self, host: str, wait: bool) -> int:
-        rows = self._rows(DOMAIN_ID, {"host": host}, wait)
-        return int(rows[0][0]) if rows else DEFAULT_DOMAIN_ID
+    def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+        return {row.host: row.id for row in self._rows(_DOMAINS, {"hosts": list(hosts)}, wait)}
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
         rows = self._rows(_BY_CODE, {"domain_id": domain_id, "codes": list(codes)}, wait)
         return {row[0]: Resolved._make(row[1:]) for row in rows}
 
-    def _rows(self, statement: Select[Any], values: dict[str, Any], wait: bool) -> Sequence[Row[Any]]:
+    def _rows(
+        self, statement: Select[*tuple[Any, ...]], values: dict[str, Any], wait: bool
+    ) -> Sequence[Row[Any]]:
         if not wait:
             raise NotNow
         try:

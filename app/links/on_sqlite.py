@@ -20,14 +20,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import UTCDateTime
 from app.links.lookup import NotNow
-from app.links.models import DEFAULT_DOMAIN_ID, Link
-from app.links.resolve import COLUMNS, DOMAIN_ID, LINKS, Resolved
+from app.links.models import Domain, Link
+from app.links.resolve import COLUMNS, LINKS, Resolved
 
 _HEADER = 48  # bytes
 _NUMBER = "SELECT number FROM link_changes"
-# One statement for however many codes, so that it is prepared once.
-_CODES = func.json_each(bindparam("codes")).table_valued("value")
-_LINKS = LINKS.where(Link.code.in_(select(_CODES.c.value)))
+# One statement for however many hosts or codes, so that it is prepared once.
+_ASKED = func.json_each(bindparam("asked")).table_valued("value")
+_DOMAINS = select(Domain.host, Domain.id).where(Domain.host.in_(select(_ASKED.c.value)))
+_LINKS = LINKS.where(Link.code.in_(select(_ASKED.c.value)))
 
 # By device and inode, and never closed: closing any descriptor of the file would drop the locks that SQLite
 # itself holds on it in this process (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
@@ -61,7 +62,7 @@ class SQLiteLinks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._links = str(_LINKS.compile(dialect=engine.dialect))
-        self._domain = str(DOMAIN_ID.compile(dialect=engine.dialect))
+        self._domains = str(_DOMAINS.compile(dialect=engine.dialect))
         self._times: dict[int, Any] = {
             number: column.type.dialect_impl(engine.dialect).result_processor(engine.dialect, None)
             for number, column in enumerate(COLUMNS)
@@ -88,9 +89,8 @@ class SQLiteLinks:
             return _Known(b"", 0)
         return _Known(seen, number, known.stamp if number == known.number else None)
 
-    def domain_id(self, host: str, wait: bool) -> int:
-        rows = self._rows(self._domain, (host,))
-        return rows[0][0] if rows else DEFAULT_DOMAIN_ID
+    def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+        return dict(self._rows(self._domains, (orjson.dumps(list(hosts)).decode(),)))
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
         rows = self._rows(self._links, (domain_id, orjson.dumps(list(codes)).decode()))

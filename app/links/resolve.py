@@ -46,14 +46,14 @@ class Resolved(NamedTuple):
 
 
 COLUMNS = tuple(getattr(Link, name) for name in Resolved._fields)
-DOMAIN_ID = select(Domain.id).where(Domain.host == bindparam("host"))
+_DOMAIN_ID = select(Domain.id).where(Domain.host == bindparam("host"))
 LINKS = select(Link.code, *COLUMNS).where(Link.domain_id == bindparam("domain_id"))
 """Of one domain, each with its code in front; which codes, each database is told in its own way."""
 
 # One statement for domain and link. A host that is no domain of ours is the default one: health checks, IP
 # addresses and forged headers see what PUBLIC_URL shows, and nothing else.
 _QUERY = select(*COLUMNS).where(
-    Link.domain_id == func.coalesce(DOMAIN_ID.scalar_subquery(), DEFAULT_DOMAIN_ID),
+    Link.domain_id == func.coalesce(_DOMAIN_ID.scalar_subquery(), DEFAULT_DOMAIN_ID),
     Link.code == bindparam("code"),
 )
 

@@ -71,7 +71,7 @@ class Entrance:
         return Hit(host, code, Visit(address, get("user-agent", ""), get("referer", ""), query, private))
 
     def follow(self, hits: Sequence[Hit], wait: bool) -> list[Plain | Way]:
-        """The links to answer them with, in their order, clicks recorded: one read and one write for all.
+        """The links to answer them with, in their order, clicks recorded by one write.
 
         Without `wait` nothing here takes longer than a small read; where that is not enough, LATER, and nothing is
         recorded.

@@ -2,9 +2,9 @@
 
 A new connection is parked in the poller instead of being handed to a thread. When it becomes readable it is read
 once; if the bytes are exactly one complete, plain GET of a plain link, they are answered as soon as all that is
-readable in this round of the poller was read: by one look-up, one write of all clicks, and an answer each. Those
-whose link is not known without waiting (PostgreSQL) are looked up by one thread, all in one statement. Every other
-sequence of bytes is given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
+readable in this round of the poller was read: by one look-up, one write of all clicks, and an answer each. Where a
+link has to be waited for (PostgreSQL), a thread looks up all that wait together. Every other sequence of bytes is
+given back to Gunicorn's parser and goes the ordinary way, as if nobody had looked.
 """
 
 import re
@@ -13,7 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -34,6 +34,7 @@ TESTED = ("27.0.1",)
 _HOOKS = ("pre_request", "post_request")
 _READ = 4_096  # bytes; a head that fills it may go on
 _ROUND = 64  # hits that are answered together at most; the first of them waits for the last
+_BATCH = 256  # links that are looked up together at most
 _LINGER = 2.0  # seconds that a client has to hang up after its last answer
 _HEAD = (
     r"GET /{prefix}([A-Za-z0-9_-]{{1,64}})(?:\?([!\"$-~]*))? HTTP/1\.1"
@@ -69,8 +70,10 @@ class Worker(server.Worker):
         self._sorted_at = 0.0
         self._round: list[_Asked] = []
         self._unknown: list[_Asked] = []
-        """Whose links are not known; the poller does not watch their connections."""
+        self._away = 0
+        """Connections that the poller does not watch: those of `_unknown`, and those that are looked up."""
         self._looking_up = False
+        self._reader = ThreadPoolExecutor(1, "links")
         self.keepalived_conns: deque[Any]
 
     def load_wsgi(self) -> None:
@@ -203,8 +206,8 @@ class Worker(server.Worker):
         """Whether the connection may be kept after the answer; Gunicorn knows how to end it."""
         return bool(
             self.alive
-            and self.nr + len(self._round) + 1 < self.max_requests
-            and len(self.keepalived_conns) < self.max_keepalived
+            and self.nr + len(self._round) + self._away + 1 < self.max_requests
+            and len(self.keepalived_conns) + self._away < self.max_keepalived
         )
 
     def _answer_round(self) -> None:
@@ -227,24 +230,24 @@ class Worker(server.Worker):
                 self.poller.unregister(client)
                 self.keepalived_conns.remove(conn)
                 self._unknown.append(asked)
+                self._away += 1
             else:
                 self._give_back(conn, client, data)
         self.nr += answered
         FROM_WORKER.inc(answered)
 
     def _look_up(self) -> None:
-        """Have a thread follow all links that are not known.
-
-        One thread at a time: what comes meanwhile is one statement again.
-        """
+        """Have a thread of its own follow the links that are not known, so that slow calls hold up no visitor."""
         if self._unknown and not self._looking_up:
-            waiting, self._unknown = self._unknown, []
-            found = self.tpool.submit(self._followed, self._entrance, [hit for *_, hit in waiting], wait=True)
+            waiting, self._unknown = self._unknown[:_BATCH], self._unknown[_BATCH:]
+            hits = [hit for *_, hit in waiting]
+            found = self._reader.submit(self._followed, self._entrance, hits, wait=True)
             found.add_done_callback(partial(self.method_queue.defer, self._answer_late, waiting))
             self._looking_up = True
 
     def _answer_late(self, waiting: list[_Asked], found: Future[Sequence[Plain | Way]]) -> None:
         self._looking_up = False
+        self._away -= len(waiting)
         for conn, *_ in waiting:
             self._park(conn)
         self._answer(waiting, found.result())

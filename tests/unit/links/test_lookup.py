@@ -20,8 +20,8 @@ class Nothing:
     def stamp(self) -> object | None:
         return self
 
-    def domain_id(self, host: str, wait: bool) -> int:
-        return 1
+    def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+        return {}
 
     def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
         return {}
@@ -66,3 +66,49 @@ def test_a_link_that_changed_while_it_was_read_is_not_kept() -> None:
     key: Key = (1, "abc")
     lookup.renew([(key, None)], source.changes - 1, AT)  # type: ignore[list-item]  # as good as any link
     assert lookup._young == {}
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_however_many_are_asked_for_the_database_is_asked_once_for_domains_and_once_for_links(
+    stamped: bool,
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Counting(Nothing):
+        def stamp(self) -> object | None:
+            return self if stamped else None
+
+        def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+            asked.append(("domains", len(hosts)))
+            return {"h1": 7}
+
+        def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+            asked.append((f"links of {domain_id}", len(codes)))
+            return {}
+
+    hits = [(f"h{number % 3}", f"x{number}") for number in range(30)]
+    assert Lookup(Counting(), url_of).find(hits, AT, True, NotNow) == [None] * 30
+    assert sorted(asked) == [("domains", 3), ("links of 1", 20), ("links of 7", 10)]
+
+
+def test_a_database_that_does_not_answer_is_waited_for_once_for_domains_and_once_for_links() -> None:
+    waited: list[str] = []
+
+    class Silent(Nothing):
+        def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+            waited.append("domains")
+            raise NotNow
+
+        def links(self, domain_id: int, codes: Collection[str], wait: bool) -> dict[str, Resolved]:
+            waited.append("links")
+            raise NotNow
+
+    class SilentOfLinks(Silent):
+        def domain_ids(self, hosts: Collection[str], wait: bool) -> dict[str, int]:
+            return {"h1": 7}
+
+    hits = [(f"h{number}", "abc") for number in range(200)]
+    for source, expected in ((Silent(), "domains"), (SilentOfLinks(), "links")):
+        waited.clear()
+        assert Lookup(source, url_of).find(hits, AT, True, NotNow) == [NotNow] * 200
+        assert waited == [expected]
