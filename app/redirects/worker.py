@@ -70,9 +70,8 @@ class Worker(server.Worker):
         self._sorted_at = 0.0
         self._round: list[_Asked] = []
         self._unknown: list[_Asked] = []
-        self._away = 0
-        """Connections that the poller does not watch: those of `_unknown`, and those that are looked up."""
-        self._looking_up = False
+        """Whose links are to be looked up; like those of `_looked_up`, out of the poller meanwhile."""
+        self._looked_up: list[_Asked] = []
         self._reader = ThreadPoolExecutor(1, "links")
         self.keepalived_conns: deque[Any]
 
@@ -204,10 +203,11 @@ class Worker(server.Worker):
 
     def _is_calm(self) -> bool:
         """Whether the connection may be kept after the answer; Gunicorn knows how to end it."""
+        away = len(self._unknown) + len(self._looked_up)
         return bool(
             self.alive
-            and self.nr + len(self._round) + self._away + 1 < self.max_requests
-            and len(self.keepalived_conns) + self._away < self.max_keepalived
+            and self.nr + len(self._round) + away + 1 < self.max_requests
+            and len(self.keepalived_conns) + away < self.max_keepalived
         )
 
     def _answer_round(self) -> None:
@@ -230,7 +230,6 @@ class Worker(server.Worker):
                 self.poller.unregister(client)
                 self.keepalived_conns.remove(conn)
                 self._unknown.append(asked)
-                self._away += 1
             else:
                 self._give_back(conn, client, data)
         self.nr += answered
@@ -238,16 +237,14 @@ class Worker(server.Worker):
 
     def _look_up(self) -> None:
         """Have a thread of its own follow the links that are not known, so that slow calls hold up no visitor."""
-        if self._unknown and not self._looking_up:
-            waiting, self._unknown = self._unknown[:_BATCH], self._unknown[_BATCH:]
-            hits = [hit for *_, hit in waiting]
+        if self._unknown and not self._looked_up:
+            self._looked_up, self._unknown = self._unknown[:_BATCH], self._unknown[_BATCH:]
+            hits = [hit for *_, hit in self._looked_up]
             found = self._reader.submit(self._followed, self._entrance, hits, wait=True)
-            found.add_done_callback(partial(self.method_queue.defer, self._answer_late, waiting))
-            self._looking_up = True
+            found.add_done_callback(partial(self.method_queue.defer, self._answer_late))
 
-    def _answer_late(self, waiting: list[_Asked], found: Future[Sequence[Plain | Way]]) -> None:
-        self._looking_up = False
-        self._away -= len(waiting)
+    def _answer_late(self, found: Future[Sequence[Plain | Way]]) -> None:
+        waiting, self._looked_up = self._looked_up, []
         for conn, *_ in waiting:
             self._park(conn)
         self._answer(waiting, found.result())

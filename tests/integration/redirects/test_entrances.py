@@ -1,14 +1,14 @@
 """Where the door stands and what it costs: prefix, hosts, look-ups, and what may not hold a redirect up."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app import database
 from app.extensions import db
@@ -18,6 +18,7 @@ from tests.conftest import AppFactory
 from tests.e2e.processes import PATIENCE
 from tests.integration.redirects.made import TARGET, LinkFactory, Spooled
 from tests.stopwatch import stopwatch
+from tests.watching import statements
 
 OTHER = "https://example.com/other"
 AT_ONCE = 2.0  # seconds for five answers; a writer that waits gives up after 5
@@ -38,19 +39,6 @@ HOSTS = {
 }
 
 
-@pytest.fixture
-def statements(app: Flask) -> Callable[[], list[str]]:
-    """The SQL that reached the database so far, without what begins transactions."""
-    seen: list[str] = []
-
-    def note(*arguments: object) -> None:
-        seen.append(str(arguments[2]))
-
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
-    return lambda: [statement for statement in seen if not statement.startswith(("PRAGMA", "BEGIN"))]
-
-
 @contextmanager
 def write_transaction(app: Flask) -> Iterator[None]:
     """Hold a write transaction that touches links, on the engine of `app`."""
@@ -61,34 +49,30 @@ def write_transaction(app: Flask) -> Iterator[None]:
         yield
 
 
-def test_flask_route_costs_one_read(
-    make_link: LinkFactory, browser: FlaskClient, statements: Callable[[], list[str]]
-) -> None:
+def test_flask_route_costs_one_read(app: Flask, make_link: LinkFactory, browser: FlaskClient) -> None:
     make_link("abc")
-    before = len(statements())
-    browser.head("/s/abc?x=1")
-    (statement,) = statements()[before:]
+    with statements(app) as seen:
+        browser.head("/s/abc?x=1")
+    (statement,) = seen
     assert statement.startswith("SELECT links.id")
 
 
 def test_unknown_code_is_not_looked_up_again_behind_the_fast_entrance(
-    client: FlaskClient, statements: Callable[[], list[str]]
+    app: Flask, client: FlaskClient
 ) -> None:
     client.get("/s/warm")
-    before = len(statements())
-    assert client.get("/s/unknown").status_code == 404
-    assert [statement for statement in statements()[before:] if statement.startswith("SELECT links.id")] == []
-    client.head("/s/unknown")  # the control: the fast entrance takes no HEAD
-    assert [statement for statement in statements()[before:] if statement.startswith("SELECT links.id")]
+    with statements(app) as seen:
+        assert client.get("/s/unknown").status_code == 404
+        assert [statement for statement in seen if statement.startswith("SELECT links.id")] == []
+        client.head("/s/unknown")  # the control: the fast entrance takes no HEAD
+        assert [statement for statement in seen if statement.startswith("SELECT links.id")]
 
 
-def test_what_is_no_code_never_reaches_the_database(
-    client: FlaskClient, statements: Callable[[], list[str]]
-) -> None:
-    before = len(statements())
-    for path in ("a.b", "abc%0A", "abc%00", "%C3%A9", "x" * 65, "", "a/b", "abc++"):
-        assert client.get(f"/s/{path}").status_code == 404
-    assert statements()[before:] == []
+def test_what_is_no_code_never_reaches_the_database(app: Flask, client: FlaskClient) -> None:
+    with statements(app) as seen:
+        for path in ("a.b", "abc%0A", "abc%00", "%C3%A9", "x" * 65, "", "a/b", "abc++"):
+            assert client.get(f"/s/{path}").status_code == 404
+    assert seen == []
 
 
 def test_redirect_does_not_wait_for_a_writer(
